@@ -11,7 +11,7 @@ struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().map_err(|_| io::ErrorKind::Other)?.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
