@@ -9,7 +9,15 @@ use crate::{Event, EventId, RoutingKey, TenantId};
 /// Names one live replay of an event; nil for the first run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "sea-orm", derive(sea_orm::DeriveValueType))]
 pub struct ReplayId(pub Uuid);
+
+#[cfg(feature = "sea-orm")]
+impl sea_orm::TryFromU64 for ReplayId {
+    fn try_from_u64(_: u64) -> Result<Self, sea_orm::DbErr> {
+        Err(sea_orm::DbErr::ConvertFromU64("ReplayId"))
+    }
+}
 
 impl ReplayId {
     /// The first run of an event, which is no replay.

@@ -1,4 +1,6 @@
 //! Typed ids: an `AccountId` can never be passed where a `FolderId` is meant.
+//!
+//! With the feature `sea-orm`, which only `store` turns on, ids and state names are column types.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +12,15 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "sea-orm", derive(sea_orm::DeriveValueType))]
         pub struct $name(pub Uuid);
+
+        #[cfg(feature = "sea-orm")]
+        impl sea_orm::TryFromU64 for $name {
+            fn try_from_u64(_: u64) -> Result<Self, sea_orm::DbErr> {
+                Err(sea_orm::DbErr::ConvertFromU64(stringify!($name)))
+            }
+        }
 
         impl $name {
             /// A new id. UUID version 7 (RFC 9562, section 5.7): ids made later sort later, which keeps indexes dense.

@@ -14,6 +14,6 @@ pub use catalogue::*;
 pub use envelope::{EventEnvelope, EventMetadata, MalformedEvent, ReplayId};
 pub use ids::*;
 pub use states::{
-    AccountState, AuthenticationMethod, SendCondition, SubmissionState, UnknownName, WhoCanAct,
+    AccountState, AuthenticationMethod, GrantState, SendCondition, SubmissionState, UnknownName, WhoCanAct,
 };
 pub use topology::{Consumer, DEAD_LETTER_EXCHANGE, EXCHANGE, RoutingKey};

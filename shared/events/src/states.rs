@@ -18,6 +18,7 @@ macro_rules! names {
     ($(#[$doc:meta])* $kind:ident, $of:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "sea-orm", derive(sea_orm::DeriveValueType), sea_orm(value_type = "String"))]
         pub enum $kind {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant,)*
         }
@@ -96,6 +97,18 @@ names! {
         AppPassword = "app_password",
         /// OAuth 2.0 with a grant of the person.
         OAuth2 = "oauth2",
+    }
+}
+
+names! {
+    /// The state of a grant.
+    GrantState, "grant state" {
+        /// It can be used and refreshed.
+        Active = "active",
+        /// The person must sign in again.
+        NeedsReauthorization = "needs_reauthorization",
+        /// It was given back; its tokens are forgotten.
+        Revoked = "revoked",
     }
 }
 

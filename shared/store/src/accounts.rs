@@ -1,0 +1,388 @@
+//! Accounts and the states that people see.
+//!
+//! A state is changed by compare-and-set, in the transaction of the service that observed the fact: a fact that was
+//! decided on an older credential, or that the state has outgrown, changes nothing.
+
+use postroom_events::{
+    AccountId, AccountState, AccountStateChanged, CredentialId, EventMetadata, GrantId, SendCondition,
+    TenantId, WhoCanAct,
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{
+    Account, StoreError, Tx,
+    entities::{account, account_lease, credential},
+    events,
+};
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Host name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// `implicit` or `starttls`.
+    pub tls: String,
+}
+
+/// An account that has been proved and is to be kept.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// Its id, chosen by the caller, so that other rows can name it first.
+    pub id: AccountId,
+    /// The CRM it belongs to.
+    pub tenant_id: TenantId,
+    /// The CRM's id of the person it belongs to.
+    pub user_ref: String,
+    /// The mailbox's address; also the From address.
+    pub address: String,
+    /// Name shown beside the address in outgoing mail.
+    pub sender_name: String,
+    /// Id of the provider in the provider data; `custom` where it is none of them.
+    pub provider_id: String,
+    /// Where mail is fetched.
+    pub imap: ServerAddress,
+    /// Where mail is sent.
+    pub smtp: ServerAddress,
+    /// The name to sign in with.
+    pub login: String,
+    /// The mailbox to open, where it is not the login's own (a shared mailbox).
+    pub mailbox: Option<String>,
+    /// The proved way in.
+    pub credential_id: CredentialId,
+}
+
+/// Keeps a new account, in state `syncing`, with a lease that nobody holds yet.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`] when this person has connected this address already.
+pub async fn create(tx: &Tx, new: NewAccount) -> Result<Account, StoreError> {
+    let now = tx.store().clock().now();
+    let row = Account {
+        id: new.id,
+        tenant_id: new.tenant_id,
+        user_ref: new.user_ref,
+        address: new.address,
+        sender_name: new.sender_name,
+        provider_id: new.provider_id,
+        imap_host: new.imap.host,
+        imap_port: new.imap.port.into(),
+        imap_tls: new.imap.tls,
+        smtp_host: new.smtp.host,
+        smtp_port: new.smtp.port.into(),
+        smtp_tls: new.smtp.tls,
+        login: new.login,
+        mailbox: new.mailbox,
+        credential_id: Some(new.credential_id),
+        credential_generation: 1,
+        state: AccountState::Syncing,
+        state_cause: None,
+        state_who_can_act: WhoCanAct::Nobody,
+        state_changed_at: now,
+        send_condition: SendCondition::Ok,
+        send_cause: None,
+        paused: false,
+        messages_total: 0,
+        messages_done: 0,
+        backfilled_at: None,
+        last_success_at: None,
+        created_at: now,
+        disconnected_at: None,
+        purge_requested_at: None,
+    };
+    account::Entity::insert(account::ActiveModel::from(row.clone()))
+        .exec_without_returning(tx.db())
+        .await
+        .map_err(|error| StoreError::on_duplicate(error, "connected account", "address"))?;
+    let lease = account_lease::ActiveModel {
+        account_id: Set(row.id),
+        fencing: Set(0),
+        ..Default::default()
+    };
+    account_lease::Entity::insert(lease)
+        .exec_without_returning(tx.db())
+        .await?;
+    Ok(row)
+}
+
+/// An account, whoever it belongs to: for the services themselves, never for an id that came with a request.
+///
+/// # Errors
+/// [`StoreError::NotFound`]
+pub async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Account, StoreError> {
+    account::Entity::find_by_id(id)
+        .one(db)
+        .await?
+        .ok_or_else(|| StoreError::not_found("account", id))
+}
+
+/// An account of a tenant; with a person named, of that person only.
+///
+/// # Errors
+/// [`StoreError::NotFound`], also when it belongs to somebody else: who asks learns no more.
+pub async fn find_owned(
+    db: &impl ConnectionTrait,
+    tenant_id: TenantId,
+    user_ref: Option<&str>,
+    id: AccountId,
+) -> Result<Account, StoreError> {
+    let mut query = account::Entity::find_by_id(id).filter(account::Column::TenantId.eq(tenant_id));
+    if let Some(user_ref) = user_ref {
+        query = query.filter(account::Column::UserRef.eq(user_ref));
+    }
+    query
+        .one(db)
+        .await?
+        .ok_or_else(|| StoreError::not_found("account", id))
+}
+
+/// The accounts of a tenant, oldest first, without disconnected ones; with a person named, of that person only.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_owned(
+    db: &impl ConnectionTrait,
+    tenant_id: TenantId,
+    user_ref: Option<&str>,
+    after: Option<AccountId>,
+    limit: u64,
+) -> Result<Vec<Account>, StoreError> {
+    let mut query = account::Entity::find()
+        .filter(account::Column::TenantId.eq(tenant_id))
+        .filter(account::Column::DisconnectedAt.is_null());
+    if let Some(user_ref) = user_ref {
+        query = query.filter(account::Column::UserRef.eq(user_ref));
+    }
+    if let Some(after) = after {
+        query = query.filter(account::Column::Id.gt(after));
+    }
+    Ok(query
+        .order_by_asc(account::Column::Id)
+        .limit(limit.clamp(1, 1000))
+        .all(db)
+        .await?)
+}
+
+/// The connected accounts that sign in with a grant.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_grant(db: &impl ConnectionTrait, grant_id: GrantId) -> Result<Vec<Account>, StoreError> {
+    let credentials = credential::Entity::find()
+        .select_only()
+        .column(credential::Column::Id)
+        .filter(credential::Column::GrantId.eq(grant_id));
+    Ok(account::Entity::find()
+        .filter(account::Column::CredentialId.in_subquery(sea_orm::QueryTrait::into_query(credentials)))
+        .filter(account::Column::DisconnectedAt.is_null())
+        .order_by_asc(account::Column::Id)
+        .all(db)
+        .await?)
+}
+
+/// A change of state that somebody observed.
+#[derive(Debug, Clone)]
+pub struct StateChange<'a> {
+    /// The account.
+    pub account_id: AccountId,
+    /// The credential generation that it was observed on. `None` where it has nothing to do with the credential.
+    pub credential_generation: Option<i64>,
+    /// The states that it may be changed from.
+    pub from: &'a [AccountState],
+    /// The new state.
+    pub to: AccountState,
+    /// Stable snake_case code of the cause.
+    pub cause: Option<&'a str>,
+    /// Who can end it.
+    pub who_can_act: WhoCanAct,
+}
+
+/// Changes the state by compare-and-set, and appends `AccountStateChanged`. Gives whether it was changed: not when the
+/// row has outgrown the observation, nor when it says the same already.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn change_state(
+    tx: &Tx,
+    metadata: &EventMetadata,
+    change: StateChange<'_>,
+) -> Result<bool, StoreError> {
+    let Some(before) = account::Entity::find_by_id(change.account_id)
+        .one(tx.db())
+        .await?
+    else {
+        return Ok(false);
+    };
+    let outgrown = change
+        .credential_generation
+        .is_some_and(|generation| generation != before.credential_generation)
+        || !change.from.contains(&before.state);
+    let same = before.state == change.to && before.state_cause.as_deref() == change.cause;
+    if outgrown || same {
+        return Ok(false);
+    }
+    let now = tx.store().clock().now();
+    let updated = account::Entity::update_many()
+        .col_expr(account::Column::State, Expr::value(change.to))
+        .col_expr(
+            account::Column::StateCause,
+            Expr::value(change.cause.map(str::to_owned)),
+        )
+        .col_expr(account::Column::StateWhoCanAct, Expr::value(change.who_can_act))
+        .col_expr(account::Column::StateChangedAt, Expr::value(now))
+        .filter(account::Column::Id.eq(change.account_id))
+        .filter(account::Column::State.eq(before.state))
+        .filter(account::Column::CredentialGeneration.eq(before.credential_generation))
+        .exec(tx.db())
+        .await?;
+    if updated.rows_affected != 1 {
+        return Ok(false);
+    }
+    let event = AccountStateChanged {
+        account_id: change.account_id,
+        from: before.state,
+        to: change.to,
+        cause: change.cause.map(str::to_owned),
+        who_can_act: change.who_can_act,
+    };
+    events::append(tx, metadata, vec![event.into()]).await?;
+    Ok(true)
+}
+
+/// Points an account at another credential: the next credential generation. Gives the new generation.
+///
+/// # Errors
+/// [`StoreError::Outdated`] when the generation is not the expected one any more.
+pub async fn set_credential(
+    tx: &Tx,
+    id: AccountId,
+    expected_generation: i64,
+    credential_id: CredentialId,
+) -> Result<i64, StoreError> {
+    let updated = account::Entity::update_many()
+        .col_expr(account::Column::CredentialId, Expr::value(credential_id))
+        .col_expr(
+            account::Column::CredentialGeneration,
+            Expr::value(expected_generation + 1),
+        )
+        .filter(account::Column::Id.eq(id))
+        .filter(account::Column::CredentialGeneration.eq(expected_generation))
+        .filter(account::Column::DisconnectedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    if updated.rows_affected != 1 {
+        return Err(StoreError::outdated("account", id));
+    }
+    Ok(expected_generation + 1)
+}
+
+/// Notes whether an account can send. Gives whether that changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_send_condition(
+    tx: &Tx,
+    id: AccountId,
+    generation: i64,
+    condition: SendCondition,
+    cause: Option<&str>,
+) -> Result<bool, StoreError> {
+    let updated = account::Entity::update_many()
+        .col_expr(account::Column::SendCondition, Expr::value(condition))
+        .col_expr(account::Column::SendCause, Expr::value(cause.map(str::to_owned)))
+        .filter(account::Column::Id.eq(id))
+        .filter(account::Column::CredentialGeneration.eq(generation))
+        .filter(account::Column::SendCondition.ne(condition))
+        .exec(tx.db())
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Pauses or resumes. The state that people see is changed apart, by [`change_state`].
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the account is disconnected or gone.
+pub async fn set_paused(tx: &Tx, id: AccountId, paused: bool) -> Result<(), StoreError> {
+    let updated = account::Entity::update_many()
+        .col_expr(account::Column::Paused, Expr::value(paused))
+        .filter(account::Column::Id.eq(id))
+        .filter(account::Column::DisconnectedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::not_found("account", id))
+    }
+}
+
+/// Marks an account as disconnected, and its mail as to be erased if `purge`. The next credential generation begins, so
+/// that nothing decided before touches it any more.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when it is disconnected already or gone.
+pub async fn set_disconnected(tx: &Tx, id: AccountId, purge: bool) -> Result<(), StoreError> {
+    let now = tx.store().clock().now();
+    let mut update = account::Entity::update_many()
+        .col_expr(account::Column::DisconnectedAt, Expr::value(now))
+        .col_expr(
+            account::Column::CredentialGeneration,
+            Expr::col(account::Column::CredentialGeneration).add(1),
+        )
+        .filter(account::Column::Id.eq(id))
+        .filter(account::Column::DisconnectedAt.is_null());
+    if purge {
+        update = update.col_expr(account::Column::PurgeRequestedAt, Expr::value(now));
+    }
+    if update.exec(tx.db()).await?.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::not_found("account", id))
+    }
+}
+
+/// Notes how far the first sync has come.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_progress(
+    tx: &Tx,
+    id: AccountId,
+    done: i64,
+    total: i64,
+    completed: bool,
+) -> Result<(), StoreError> {
+    let mut update = account::Entity::update_many()
+        .col_expr(account::Column::MessagesDone, Expr::value(done))
+        .col_expr(account::Column::MessagesTotal, Expr::value(total))
+        .filter(account::Column::Id.eq(id));
+    if completed {
+        update = update.col_expr(
+            account::Column::BackfilledAt,
+            Expr::value(tx.store().clock().now()),
+        );
+    }
+    update.exec(tx.db()).await?;
+    Ok(())
+}
+
+/// Notes that these accounts were looked after successfully just now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_success(tx: &Tx, ids: &[AccountId]) -> Result<(), StoreError> {
+    account::Entity::update_many()
+        .col_expr(
+            account::Column::LastSuccessAt,
+            Expr::value(tx.store().clock().now()),
+        )
+        .filter(account::Column::Id.is_in(ids.iter().copied()))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}

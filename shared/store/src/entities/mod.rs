@@ -1,0 +1,58 @@
+//! One module per table. What a column means is written beside it in `migrations/`.
+#![allow(missing_docs)]
+
+pub mod account;
+pub mod account_lease;
+pub mod account_work;
+pub mod api_key;
+pub mod authorization_request;
+pub mod credential;
+pub mod dead_letter;
+pub mod event_sequence;
+pub mod folder;
+pub mod grant;
+pub mod handling_outcome;
+pub mod lease_history;
+pub mod location;
+pub mod logged_event;
+pub mod message;
+pub mod outbox_row;
+pub mod pack;
+pub mod processed_event;
+pub mod queued_delivery;
+pub mod scheduled_retry;
+pub mod send_attempt;
+pub mod sign_in_link;
+pub mod submission;
+pub mod submission_recipient;
+pub mod tenant;
+pub mod web_session;
+pub mod worker;
+
+pub use account::Model as Account;
+pub use account_lease::Model as AccountLease;
+pub use account_work::Model as AccountWork;
+pub use api_key::Model as ApiKey;
+pub use authorization_request::Model as AuthorizationRequest;
+pub use credential::Model as Credential;
+pub use dead_letter::Model as DeadLetter;
+pub use event_sequence::Model as EventSequence;
+pub use folder::Model as Folder;
+pub use grant::Model as Grant;
+pub use handling_outcome::Model as HandlingOutcome;
+pub use lease_history::Model as LeaseHistory;
+pub use location::Model as Location;
+pub use logged_event::Model as LoggedEvent;
+pub use message::Model as Message;
+pub use outbox_row::Model as OutboxRow;
+pub use pack::Model as Pack;
+pub use processed_event::Model as ProcessedEvent;
+pub use queued_delivery::Model as QueuedDelivery;
+pub use scheduled_retry::Model as ScheduledRetry;
+pub use send_attempt::Model as SendAttempt;
+pub use sign_in_link::Model as SignInLink;
+pub use submission::Model as Submission;
+pub use submission_recipient::Model as SubmissionRecipient;
+pub use tenant::Model as Tenant;
+pub use web_session::Model as WebSession;
+pub use worker::Model as Worker;
