@@ -3,7 +3,12 @@
 use postroom_events::{Consumer, EventEnvelope, ReplayId, WorkerId};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use crate::{Store, StoreError, Tx, entities::queued_delivery, events, sql};
+use crate::{
+    Store, StoreError, Tx,
+    dead_letters::{self, NewDeadLetter},
+    entities::queued_delivery,
+    events, sql,
+};
 
 /// Rows per statement.
 const CHUNK: usize = 500;
@@ -26,8 +31,8 @@ pub struct NewDelivery<'a> {
 pub struct ClaimedDelivery {
     /// Its place in the queue; names it when it is settled.
     pub position: i64,
-    /// The event.
-    pub envelope: EventEnvelope,
+    /// The envelope as stored, readable or not.
+    pub envelope: serde_json::Value,
     /// Number of the attempt to handle it, from 1.
     pub attempt: i32,
     /// The live replay that it belongs to.
@@ -89,7 +94,7 @@ pub async fn claim(
     {
         claimed.push(ClaimedDelivery {
             position: row.try_get("", "position")?,
-            envelope: events::from_json(row.try_get("", "envelope")?)?,
+            envelope: row.try_get("", "envelope")?,
             attempt: row.try_get("", "attempt")?,
             replay_id: row.try_get("", "replay_id")?,
             delivery_count: row.try_get("", "delivery_count")?,
@@ -113,13 +118,28 @@ pub async fn has_waiting(db: &impl ConnectionTrait, consumer: Consumer) -> Resul
     Ok(found.is_some())
 }
 
-/// Settles deliveries: removes the acknowledged ones, and puts the others back where they were.
+/// Settles deliveries: removes the acknowledged ones, puts the requeued ones back where they were, and keeps the dead ones
+/// as dead letters, each with its reason. Positions that are gone are passed over.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn settle(store: &Store, acknowledged: Vec<i64>, requeued: Vec<i64>) -> Result<(), StoreError> {
+pub async fn settle(
+    store: &Store,
+    consumer: Consumer,
+    acknowledged: &[i64],
+    requeued: &[i64],
+    dead: &[(i64, String)],
+) -> Result<(), StoreError> {
     let tx = store.begin("queue.settle").await?;
-    for chunk in acknowledged.chunks(CHUNK) {
+    for chunk in dead.chunks(CHUNK) {
+        bury(&tx, consumer, chunk).await?;
+    }
+    let gone: Vec<i64> = acknowledged
+        .iter()
+        .copied()
+        .chain(dead.iter().map(|(position, _)| *position))
+        .collect();
+    for chunk in gone.chunks(CHUNK) {
         let positions = queued_delivery::Column::Position.is_in(chunk.iter().copied());
         queued_delivery::Entity::delete_many()
             .filter(positions)
@@ -131,15 +151,34 @@ pub async fn settle(store: &Store, acknowledged: Vec<i64>, requeued: Vec<i64>) -
             "update queued_deliveries set claimed_by = null where position in ({})",
             sql::list(1, chunk.len())
         );
-        tx.db()
-            .execute_raw(sql::statement(
-                tx.db(),
-                text,
-                chunk.iter().map(|position| (*position).into()),
-            ))
-            .await?;
+        let values = chunk.iter().map(|position| (*position).into());
+        tx.db().execute_raw(sql::statement(tx.db(), text, values)).await?;
     }
     tx.commit().await
+}
+
+async fn bury(tx: &Tx, consumer: Consumer, dead: &[(i64, String)]) -> Result<(), StoreError> {
+    let positions = queued_delivery::Column::Position.is_in(dead.iter().map(|(position, _)| *position));
+    for row in queued_delivery::Entity::find()
+        .filter(positions)
+        .all(tx.db())
+        .await?
+    {
+        let reason = dead
+            .iter()
+            .find(|(position, _)| *position == row.position)
+            .map(|(_, reason)| reason.clone());
+        let letter = NewDeadLetter {
+            consumer: consumer.name().to_owned(),
+            body: row.envelope.to_string().into_bytes(),
+            envelope: events::from_json(row.envelope).ok(),
+            replay_id: row.replay_id,
+            reason: reason.unwrap_or_default(),
+            attempts: row.attempt,
+        };
+        dead_letters::keep(tx, letter).await?;
+    }
+    Ok(())
 }
 
 /// Gives back what a process that is gone had taken. Embedded there is one process, so whatever another id has taken
