@@ -1,0 +1,18 @@
+//! Joins store and bus, and gives every service its life: settings, parts, health, event loops, start and stop.
+//!
+//! A service is a function from [`Parts`] to a future that ends when [`Parts::shutdown`] is cancelled. `postroom run`
+//! runs several over one `Parts`; a service's own binary runs one.
+
+mod error;
+mod health;
+mod lifecycle;
+mod parts;
+mod queue_rows;
+mod settings;
+mod wakes;
+
+pub use error::StartError;
+pub use health::Health;
+pub use lifecycle::{run_to_exit, service_main, stop_signal, until_stopped};
+pub use parts::Parts;
+pub use settings::{Mode, Settings};
