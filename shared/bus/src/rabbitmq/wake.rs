@@ -1,0 +1,147 @@
+//! Wake-ups over a queue that lives as long as its worker.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use lapin::{
+    BasicProperties, Channel,
+    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use postroom_events::WorkerId;
+use tokio::{sync::Mutex, time::timeout};
+use tracing::debug;
+
+use super::link::{Link, pause};
+use crate::{BusError, Wake, WakeListener, WakeSender};
+
+/// A wake-up that takes longer is not worth waiting for: the worker looks at its rows by itself by then.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Beyond that the oldest go: a worker that is so far behind looks at all of its rows anyway.
+const MAX_WAITING: i64 = 10_000;
+
+fn queue_name(worker: WorkerId) -> String {
+    format!("postroom.wake.{worker}")
+}
+
+#[derive(Debug)]
+pub(crate) struct RabbitMqWakeSender {
+    link: Arc<Link>,
+    /// Without confirmations: a lost wake-up costs a delay, never work.
+    channel: Mutex<Option<Channel>>,
+}
+
+impl RabbitMqWakeSender {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            channel: Mutex::new(None),
+        }
+    }
+
+    async fn send(&self, worker: WorkerId, wakes: &[Wake]) -> Result<(), BusError> {
+        let mut held = self.channel.lock().await;
+        let channel = match held.take().filter(|channel| channel.status().connected()) {
+            Some(channel) => channel,
+            None => self.link.channel().await?,
+        };
+        let queue = queue_name(worker);
+        for wake in wakes {
+            let body = serde_json::to_vec(wake).unwrap_or_default();
+            let properties = BasicProperties::default().with_delivery_mode(1); // transient: it is stale after a restart
+            let options = BasicPublishOptions::default(); // not mandatory: the worker may be gone, and that is fine
+            drop(
+                channel
+                    .basic_publish("".into(), queue.as_str().into(), options, &body, properties)
+                    .await?,
+            );
+        }
+        *held = Some(channel);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WakeSender for RabbitMqWakeSender {
+    async fn wake(&self, worker: WorkerId, wakes: &[Wake]) {
+        let outcome = timeout(PATIENCE, self.send(worker, wakes)).await;
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(worker.id = %worker, %error, "A wake-up was lost"),
+            Err(_) => debug!(worker.id = %worker, "A wake-up was lost: the broker did not take it in time"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RabbitMqWakeListener {
+    link: Arc<Link>,
+    queue: String,
+    /// The channel is kept: the stream ends when the last handle of its channel goes.
+    open: Option<(Channel, lapin::Consumer)>,
+}
+
+impl RabbitMqWakeListener {
+    pub(crate) fn new(link: Arc<Link>, worker: WorkerId) -> Self {
+        Self {
+            link,
+            queue: queue_name(worker),
+            open: None,
+        }
+    }
+
+    async fn listen(&mut self) {
+        let mut attempt = 0_u32;
+        while self.open.is_none() {
+            let channel = self.link.channel_at_last().await;
+            match listen(&channel, &self.queue).await {
+                Ok(stream) => self.open = Some((channel, stream)),
+                Err(error) => {
+                    // Right after a lost connection the broker may hold the queue for the old one.
+                    debug!(bus.queue = self.queue, %error, "The wake-up queue is not free yet");
+                    attempt = attempt.saturating_add(1);
+                    pause(attempt).await;
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl WakeListener for RabbitMqWakeListener {
+    async fn next(&mut self) -> Wake {
+        loop {
+            let Some((_, stream)) = &mut self.open else {
+                self.listen().await;
+                continue;
+            };
+            match stream.next().await {
+                Some(Ok(delivery)) => match serde_json::from_slice(&delivery.data) {
+                    Ok(wake) => return wake,
+                    Err(error) => debug!(bus.queue = self.queue, %error, "A wake-up cannot be read"),
+                },
+                Some(Err(_)) | None => self.open = None,
+            }
+        }
+    }
+}
+
+async fn listen(channel: &Channel, queue: &str) -> lapin::Result<lapin::Consumer> {
+    let options = QueueDeclareOptions {
+        exclusive: true,   // one worker's own, gone with its connection
+        auto_delete: true, // and gone with its consumer
+        durable: false,    // a wake-up does not outlive the broker
+        ..Default::default()
+    };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_WAITING));
+    channel.queue_declare(queue.into(), options, arguments).await?;
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..Default::default()
+    }; // nothing to lose
+    channel
+        .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+        .await
+}
