@@ -1,0 +1,96 @@
+//! Transactions: all or nothing, together or alone.
+
+mod common;
+
+use common::{on_both, sqlite};
+use postroom_store::{EventDelivery, tenants};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_committed_is_not_there() {
+    on_both(|store| async move {
+        let tx = store.begin("test.dropped").await.unwrap();
+        tenants::create(&tx, "dropped").await.unwrap();
+        drop(tx);
+        let tx = store.begin("test.kept").await.unwrap();
+        tenants::create(&tx, "kept").await.unwrap();
+        tx.commit().await.unwrap();
+        let names: Vec<_> = tenants::all(store.read())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|tenant| tenant.name)
+            .collect();
+        assert_eq!(names, ["kept"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_savepoint_can_be_taken_back_alone() {
+    on_both(|store| async move {
+        let tx = store.begin("test.batch").await.unwrap();
+        for name in ["first", "bad", "last"] {
+            let savepoint = tx.savepoint().await.unwrap();
+            tenants::create(&savepoint, name).await.unwrap();
+            if name == "bad" {
+                drop(savepoint);
+            } else {
+                savepoint.commit().await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+        let names: Vec<_> = tenants::all(store.read())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|tenant| tenant.name)
+            .collect();
+        assert_eq!(names, ["first", "last"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_writers_gets_everything_in_and_a_rolled_back_neighbour_harms_nobody() {
+    on_both(|store| async move {
+        let mut tasks = Vec::new();
+        for number in 0..60 {
+            let store = store.clone();
+            tasks.push(tokio::spawn(async move {
+                let tx = store.begin("test.crowd").await.unwrap();
+                tenants::create(&tx, &format!("tenant {number}")).await.unwrap();
+                if number % 3 == 0 {
+                    drop(tx);
+                } else {
+                    tx.commit().await.unwrap();
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(tenants::all(store.read()).await.unwrap().len(), 40);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_is_cancelled_leaves_the_writer_free() {
+    let database = sqlite(EventDelivery::Queues).await;
+    let store = database.store.clone();
+    for _ in 0..20 {
+        let store = store.clone();
+        let task = tokio::spawn(async move {
+            let tx = store.begin("test.cancelled").await.unwrap();
+            tenants::create(&tx, "maybe").await.unwrap();
+            tx.commit().await.unwrap();
+        });
+        tokio::task::yield_now().await;
+        task.abort();
+    }
+    let tx = store.begin("test.after").await.unwrap();
+    tenants::create(&tx, "after").await.unwrap();
+    tx.commit().await.unwrap();
+    let all = tenants::all(store.read()).await.unwrap();
+    assert_eq!(all.iter().filter(|tenant| tenant.name == "after").count(), 1);
+}
