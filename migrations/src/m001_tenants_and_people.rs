@@ -23,6 +23,7 @@ create table sign_in_links (
     tenant_id @uuid not null references tenants (id) on delete cascade,
     user_ref text not null,
     digest @bytes not null unique,
+    draft @json,
     created_at @time not null,
     expires_at @time not null,
     used_at @time

@@ -386,3 +386,50 @@ pub async fn mark_success(tx: &Tx, ids: &[AccountId]) -> Result<(), StoreError> 
         .await?;
     Ok(())
 }
+
+/// The connected account of a person with that address.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_by_address(
+    db: &impl ConnectionTrait,
+    tenant_id: TenantId,
+    user_ref: &str,
+    address: &str,
+) -> Result<Option<Account>, StoreError> {
+    Ok(account::Entity::find()
+        .filter(account::Column::TenantId.eq(tenant_id))
+        .filter(account::Column::UserRef.eq(user_ref))
+        .filter(account::Column::Address.eq(address))
+        .filter(account::Column::DisconnectedAt.is_null())
+        .one(db)
+        .await?)
+}
+
+/// Notes where an account's servers are and under which name it signs in there, as they were proved.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn set_servers(
+    tx: &Tx,
+    id: AccountId,
+    imap: &ServerAddress,
+    smtp: &ServerAddress,
+    login: &str,
+    provider_id: &str,
+) -> Result<(), StoreError> {
+    use account::Column;
+    account::Entity::update_many()
+        .col_expr(Column::ImapHost, Expr::value(imap.host.clone()))
+        .col_expr(Column::ImapPort, Expr::value(i32::from(imap.port)))
+        .col_expr(Column::ImapTls, Expr::value(imap.tls.clone()))
+        .col_expr(Column::SmtpHost, Expr::value(smtp.host.clone()))
+        .col_expr(Column::SmtpPort, Expr::value(i32::from(smtp.port)))
+        .col_expr(Column::SmtpTls, Expr::value(smtp.tls.clone()))
+        .col_expr(Column::Login, Expr::value(login.to_owned()))
+        .col_expr(Column::ProviderId, Expr::value(provider_id.to_owned()))
+        .filter(Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}

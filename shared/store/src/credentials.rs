@@ -1,9 +1,13 @@
 //! How an account signs in: a sealed password, or a grant.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use postroom_crypto::{KeyRing, SealContext, SealedSecret};
 use postroom_events::{AuthenticationMethod, CredentialId, GrantId, GrantState, TenantId};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr,
+};
 use secrecy::SecretString;
 
 use crate::{Account, Credential, StoreError, Tx, entities::credential, grants};
@@ -188,4 +192,23 @@ pub async fn erase(tx: &Tx, id: CredentialId) -> Result<(), StoreError> {
         .exec(tx.db())
         .await?;
     Ok(())
+}
+
+/// How each of these credentials signs in.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn methods(
+    db: &impl ConnectionTrait,
+    ids: &[CredentialId],
+) -> Result<HashMap<CredentialId, AuthenticationMethod>, StoreError> {
+    let rows: Vec<(CredentialId, AuthenticationMethod)> = credential::Entity::find()
+        .select_only()
+        .column(credential::Column::Id)
+        .column(credential::Column::Method)
+        .filter(credential::Column::Id.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
 }

@@ -13,6 +13,9 @@ pub struct Model {
     pub tenant_id: TenantId,
     pub user_ref: String,
     pub digest: Vec<u8>,
+    /// The account that the person is to connect by it, if it was made for one.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub draft: Option<Json>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,
