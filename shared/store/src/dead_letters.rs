@@ -94,6 +94,23 @@ pub async fn open(
         .await?)
 }
 
+/// An open dead letter of a tenant.
+///
+/// # Errors
+/// [`StoreError::NotFound`], also when it belongs to somebody else or is settled.
+pub async fn find_owned(
+    db: &impl ConnectionTrait,
+    tenant_id: TenantId,
+    id: DeadLetterId,
+) -> Result<DeadLetter, StoreError> {
+    dead_letter::Entity::find_by_id(id)
+        .filter(dead_letter::Column::TenantId.eq(tenant_id))
+        .filter(dead_letter::Column::SettledAt.is_null())
+        .one(db)
+        .await?
+        .ok_or_else(|| StoreError::not_found("dead letter", id))
+}
+
 /// Marks a dead letter as `requeued` or `discarded`.
 ///
 /// # Errors

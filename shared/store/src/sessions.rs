@@ -7,7 +7,7 @@ use std::time::Duration;
 use postroom_crypto::TokenDigest;
 use postroom_events::{SignInLinkId, TenantId, WebSessionId};
 use postroom_retry::clock;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::Value as Json;
 
 use crate::{

@@ -1,0 +1,14 @@
+//! Connecting a mailbox: what was entered is checked, the way in is proved on both servers, and only then anything is
+//! kept - in one transaction.
+
+pub mod draft;
+mod keep;
+mod password;
+mod problems;
+mod prove;
+mod registration;
+
+pub(crate) use keep::{ProvedSecret, keep_again, keep_new};
+pub(crate) use password::{connect, connect_again, refuse_known};
+pub(crate) use prove::{Proof, Secret, prove};
+pub(crate) use registration::{Choice, choose, selectable};

@@ -1,0 +1,78 @@
+//! Connecting with a password or an app password.
+
+use postroom_events::EventMetadata;
+use postroom_store::{Account, StoreError, accounts};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    ProvedSecret, Secret,
+    draft::{ConnectDraft, check_password},
+    keep_again, keep_new, prove,
+};
+use crate::{
+    http::problem::{FieldProblem, Problem},
+    state::AppState,
+};
+
+/// Proves the password and keeps a new account. Nothing is kept when anything fails.
+pub(crate) async fn connect(
+    state: &AppState,
+    metadata: &EventMetadata,
+    draft: &ConnectDraft,
+    password: SecretString,
+) -> Result<Account, Problem> {
+    check_password(password.expose_secret()).map_err(|problem| Problem::fields(vec![problem]))?;
+    refuse_known(state, metadata, draft).await?;
+    let proof = prove(state, draft, Secret::Password(&password))
+        .await
+        .map_err(Problem::fields)?;
+    let secret = ProvedSecret::Password(password);
+    match keep_new(state.store(), state.keys(), metadata, draft, secret, &proof).await {
+        // Somebody else was quicker.
+        Err(StoreError::AlreadyExists { .. }) => {
+            refuse_known(state, metadata, draft).await?;
+            Err(Problem::internal())
+        }
+        kept => Ok(kept?),
+    }
+}
+
+/// Proves a new password and gives it to an account that exists.
+pub(crate) async fn connect_again(
+    state: &AppState,
+    metadata: &EventMetadata,
+    account: &Account,
+    draft: &ConnectDraft,
+    password: SecretString,
+) -> Result<Account, Problem> {
+    check_password(password.expose_secret()).map_err(|problem| Problem::fields(vec![problem]))?;
+    let proof = prove(state, draft, Secret::Password(&password))
+        .await
+        .map_err(Problem::fields)?;
+    let secret = ProvedSecret::Password(password);
+    Ok(keep_again(state.store(), state.keys(), metadata, account, draft, secret, &proof).await?)
+}
+
+/// An address that this person has connected already is answered with its account, before anything is proved.
+pub(crate) async fn refuse_known(
+    state: &AppState,
+    metadata: &EventMetadata,
+    draft: &ConnectDraft,
+) -> Result<(), Problem> {
+    let known = accounts::find_by_address(
+        state.store().read(),
+        metadata.tenant_id,
+        &draft.user_ref,
+        &draft.address,
+    )
+    .await?;
+    let Some(account) = known else { return Ok(()) };
+    let problem = FieldProblem::new(
+        "address",
+        "account_exists",
+        "This address is connected already. Open that account to connect it again or to change how it signs in.",
+    );
+    Err(Problem::conflict("account_exists", problem.detail.clone())
+        .at("address")
+        .with("account_id", account.id.to_string()))
+}
