@@ -20,7 +20,10 @@ pub(crate) fn answer(info: &AttachmentInfo, content: Vec<u8>) -> Response {
         header::CONTENT_DISPOSITION,
         HeaderValue::from_str(&disposition(name)).unwrap_or(HeaderValue::from_static("attachment")),
     );
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; sandbox"),
@@ -32,7 +35,13 @@ pub(crate) fn answer(info: &AttachmentInfo, content: Vec<u8>) -> Response {
 fn disposition(name: &str) -> String {
     let plain: String = name
         .chars()
-        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | ';') || c == ' ' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | ';') || c == ' ' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let mut encoded = String::with_capacity(name.len() * 3);
     for byte in name.bytes() {

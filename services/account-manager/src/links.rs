@@ -74,7 +74,11 @@ pub async fn make(
     })
 }
 
-pub(crate) async fn for_entering(state: &AppState, tenant_id: TenantId, user_ref: &str) -> Result<MadeLink, StoreError> {
+pub(crate) async fn for_entering(
+    state: &AppState,
+    tenant_id: TenantId,
+    user_ref: &str,
+) -> Result<MadeLink, StoreError> {
     make(state.store(), state.settings(), tenant_id, user_ref, None).await
 }
 
@@ -86,5 +90,12 @@ pub(crate) async fn for_connecting(
 ) -> Result<MadeLink, StoreError> {
     // Cannot fail: a draft has string keys only.
     let stored = serde_json::to_value(draft).unwrap_or_default();
-    make(state.store(), state.settings(), tenant_id, &draft.user_ref, Some(stored)).await
+    make(
+        state.store(),
+        state.settings(),
+        tenant_id,
+        &draft.user_ref,
+        Some(stored),
+    )
+    .await
 }

@@ -1,2 +1,2 @@
-//! placeholder
+//! `account-manager`: the HTTP API and the pages.
 fn main() {}

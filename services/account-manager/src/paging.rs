@@ -23,8 +23,15 @@ pub(crate) fn limit(asked: Option<u64>) -> u64 {
 }
 
 /// A full page may be followed by another.
-pub(crate) fn page<R, T>(rows: Vec<R>, limit: u64, cursor: impl Fn(&R) -> String, item: impl FnMut(R) -> T) -> Page<T> {
-    let next = (rows.len() as u64 == limit).then(|| rows.last().map(cursor)).flatten();
+pub(crate) fn page<R, T>(
+    rows: Vec<R>,
+    limit: u64,
+    cursor: impl Fn(&R) -> String,
+    item: impl FnMut(R) -> T,
+) -> Page<T> {
+    let next = (rows.len() as u64 == limit)
+        .then(|| rows.last().map(cursor))
+        .flatten();
     Page {
         items: rows.into_iter().map(item).collect(),
         next,
@@ -37,7 +44,10 @@ pub(crate) fn time_cursor(time: DateTime<Utc>, id: Uuid) -> String {
 }
 
 /// Reads a place that [`time_cursor`] wrote.
-pub(crate) fn read_time_cursor<I: From<Uuid>>(text: &str, field: &str) -> Result<(DateTime<Utc>, I), Problem> {
+pub(crate) fn read_time_cursor<I: From<Uuid>>(
+    text: &str,
+    field: &str,
+) -> Result<(DateTime<Utc>, I), Problem> {
     let read = || {
         let (time, id) = text.split_once('_')?;
         let time = DateTime::parse_from_rfc3339(time).ok()?.with_timezone(&Utc);

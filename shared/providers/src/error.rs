@@ -14,6 +14,11 @@ pub enum ProviderDataError {
         /// What is wrong.
         problem: String,
     },
+    /// The file with OAuth registrations is not TOML, or has an unknown, missing or wrong key.
+    #[error(
+        "The file with OAuth registrations cannot be read: {0}. Its keys are id, provider, client_id, client_secret, scopes, redirect_base, tenant and base_url."
+    )]
+    RegistrationFile(String),
     /// A registration that does not fit.
     #[error("The OAuth registration `{id}` is not usable: {problem}.")]
     Registration {

@@ -12,6 +12,7 @@ mod merge;
 mod oauth_endpoints;
 mod provider;
 mod registration;
+mod registration_file;
 
 pub use catalogue::ProviderCatalogue;
 pub use error::ProviderDataError;

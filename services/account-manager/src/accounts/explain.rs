@@ -82,7 +82,10 @@ const CAUSES: &[(&str, &str)] = &[
         "The mail server does not answer in time. It is tried again by itself.",
     ),
     // A person's own decisions.
-    ("paused_by_user", "Paused: nothing is fetched or sent until you resume it."),
+    (
+        "paused_by_user",
+        "Paused: nothing is fetched or sent until you resume it.",
+    ),
     (
         "disconnected_by_user",
         "Disconnected: mail is no longer fetched or sent, and the saved sign-in is erased.",
@@ -91,7 +94,10 @@ const CAUSES: &[(&str, &str)] = &[
 
 /// A state in words.
 pub(crate) fn explain(account: &Account, provider: &str) -> Explanation {
-    let own = account.state_cause.as_deref().and_then(|cause| sentence_of(cause, provider));
+    let own = account
+        .state_cause
+        .as_deref()
+        .and_then(|cause| sentence_of(cause, provider));
     let sentence = own.unwrap_or_else(|| general(account.state, account.state_who_can_act).to_owned());
     Explanation {
         sentence: sentence.replace("{address}", &account.address),
@@ -116,7 +122,10 @@ pub(crate) fn explain_sending(account: &Account, provider: &str) -> Option<Strin
 }
 
 fn sentence_of(cause: &str, provider: &str) -> Option<String> {
-    let own = CAUSES.iter().find(|(code, _)| *code == cause).map(|(_, sentence)| (*sentence).to_owned());
+    let own = CAUSES
+        .iter()
+        .find(|(code, _)| *code == cause)
+        .map(|(_, sentence)| (*sentence).to_owned());
     own.or_else(|| Cause::by_code(cause).map(|cause| cause.sentence(provider)))
 }
 
@@ -132,12 +141,18 @@ fn general(state: AccountState, who: WhoCanAct) -> &'static str {
         (S::NeedsReauthorization, WhoCanAct::Administrator) => {
             "The sign-in of {address} stopped working because of a rule of your organization. Ask your administrator."
         }
-        (S::NeedsReauthorization, _) => "The sign-in of {address} no longer works. Connect the account again.",
-        (S::AwaitingAdmin, _) => "The administrator of your organization must approve the connection of {address} first.",
+        (S::NeedsReauthorization, _) => {
+            "The sign-in of {address} no longer works. Connect the account again."
+        }
+        (S::AwaitingAdmin, _) => {
+            "The administrator of your organization must approve the connection of {address} first."
+        }
         (S::Unreachable, WhoCanAct::Nobody) => {
             "The mail server cannot be reached at the moment. It is tried again by itself."
         }
-        (S::Unreachable, _) => "The mail server cannot be reached. Check its name and port, and connect the account again.",
+        (S::Unreachable, _) => {
+            "The mail server cannot be reached. Check its name and port, and connect the account again."
+        }
         (S::Paused, _) => "Paused: nothing is fetched or sent until you resume it.",
         (S::Disconnected, _) => {
             "Disconnected: mail is no longer fetched or sent, and the saved sign-in is erased."
@@ -200,7 +215,10 @@ mod tests {
         for state in AccountState::ALL {
             for who in WhoCanAct::ALL {
                 let sentence = general(*state, *who);
-                assert!(sentence.ends_with('.') && sentence.len() > 10, "{state} {who}: {sentence}");
+                assert!(
+                    sentence.ends_with('.') && sentence.len() > 10,
+                    "{state} {who}: {sentence}"
+                );
             }
         }
     }
@@ -219,9 +237,15 @@ mod tests {
     #[test]
     fn who_must_act_gets_a_button_or_a_name() {
         use AccountState::{Connected, NeedsReauthorization, Paused, Unreachable};
-        assert_eq!(next_step(NeedsReauthorization, WhoCanAct::User), Some(NextStep::Reconnect));
+        assert_eq!(
+            next_step(NeedsReauthorization, WhoCanAct::User),
+            Some(NextStep::Reconnect)
+        );
         assert_eq!(next_step(Unreachable, WhoCanAct::Nobody), None);
-        assert_eq!(next_step(NeedsReauthorization, WhoCanAct::Operator), Some(NextStep::AskOperator));
+        assert_eq!(
+            next_step(NeedsReauthorization, WhoCanAct::Operator),
+            Some(NextStep::AskOperator)
+        );
         assert_eq!(next_step(Paused, WhoCanAct::User), Some(NextStep::Resume));
         assert_eq!(next_step(Connected, WhoCanAct::Nobody), None);
     }

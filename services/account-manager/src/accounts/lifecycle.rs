@@ -23,19 +23,35 @@ const ALL_BUT_DISCONNECTED: &[AccountState] = &[
 ];
 
 /// Pauses an account. Pausing a paused one changes nothing.
-pub(crate) async fn pause(store: &Store, metadata: &EventMetadata, account: &Account) -> Result<Account, Problem> {
+pub(crate) async fn pause(
+    store: &Store,
+    metadata: &EventMetadata,
+    account: &Account,
+) -> Result<Account, Problem> {
     refuse_disconnected(account)?;
     let tx = store.begin("account.pause").await?;
     if !accounts::find(tx.db(), account.id).await?.paused {
         accounts::set_paused(&tx, account.id, true).await?;
-        change(&tx, metadata, account, AccountState::Paused, Some("paused_by_user"), WhoCanAct::User).await?;
+        change(
+            &tx,
+            metadata,
+            account,
+            AccountState::Paused,
+            Some("paused_by_user"),
+            WhoCanAct::User,
+        )
+        .await?;
         tell_settings(&tx, metadata, account, true).await?;
     }
     finish(tx, account).await
 }
 
 /// Resumes an account. What a person had to do before it was paused is still to be done.
-pub(crate) async fn resume(store: &Store, metadata: &EventMetadata, account: &Account) -> Result<Account, Problem> {
+pub(crate) async fn resume(
+    store: &Store,
+    metadata: &EventMetadata,
+    account: &Account,
+) -> Result<Account, Problem> {
     refuse_disconnected(account)?;
     let tx = store.begin("account.resume").await?;
     let current = accounts::find(tx.db(), account.id).await?;
@@ -89,7 +105,11 @@ async fn state_behind_the_pause(
         if let Some(grant_id) = credential.grant_id {
             let grant = grants::find(tx.db(), account.tenant_id, grant_id).await?;
             if grant.state != GrantState::Active {
-                return Ok((AccountState::NeedsReauthorization, grant.state_cause, WhoCanAct::User));
+                return Ok((
+                    AccountState::NeedsReauthorization,
+                    grant.state_cause,
+                    WhoCanAct::User,
+                ));
             }
         }
     }

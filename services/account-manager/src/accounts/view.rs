@@ -75,7 +75,10 @@ pub(crate) async fn methods_of(
     state: &AppState,
     accounts: &[Account],
 ) -> Result<HashMap<CredentialId, AuthenticationMethod>, StoreError> {
-    let ids: Vec<_> = accounts.iter().filter_map(|account| account.credential_id).collect();
+    let ids: Vec<_> = accounts
+        .iter()
+        .filter_map(|account| account.credential_id)
+        .collect();
     credentials::methods(state.store().read(), &ids).await
 }
 
@@ -86,9 +89,15 @@ pub(crate) async fn show(state: &AppState, account: Account) -> Result<AccountVi
 }
 
 /// Several accounts.
-pub(crate) async fn show_all(state: &AppState, accounts: Vec<Account>) -> Result<Vec<AccountView>, StoreError> {
+pub(crate) async fn show_all(
+    state: &AppState,
+    accounts: Vec<Account>,
+) -> Result<Vec<AccountView>, StoreError> {
     let methods = methods_of(state, &accounts).await?;
-    Ok(accounts.into_iter().map(|account| view(state, account, &methods)).collect())
+    Ok(accounts
+        .into_iter()
+        .map(|account| view(state, account, &methods))
+        .collect())
 }
 
 fn view(

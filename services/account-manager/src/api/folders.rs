@@ -7,11 +7,11 @@ use postroom_store::{Folder, accounts, folders};
 use serde::Serialize;
 
 use crate::{
-    paging::Page,
     http::{
         extract::{ApiId, ApiTenant},
         problem::Problem,
     },
+    paging::Page,
     state::AppState,
 };
 

@@ -199,12 +199,18 @@ pub(super) async fn raw(
     let raw = state.packs().read(&row).await?;
     let headers = [
         (header::CONTENT_TYPE, "message/rfc822"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"message.eml\""),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"message.eml\"",
+        ),
     ];
     Ok((headers, raw).into_response())
 }
 
-async fn places_of(state: &AppState, rows: &[Message]) -> Result<HashMap<MessageId, Vec<Location>>, StoreError> {
+async fn places_of(
+    state: &AppState,
+    rows: &[Message],
+) -> Result<HashMap<MessageId, Vec<Location>>, StoreError> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let mut places: HashMap<MessageId, Vec<Location>> = HashMap::new();
     for location in locations::of_messages(state.store().read(), &ids).await? {

@@ -41,7 +41,10 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
         .route("/v1/accounts/{id}/messages", get(messages::list))
         .route("/v1/messages/{id}", get(messages::show))
         .route("/v1/messages/{id}/raw", get(messages::raw))
-        .route("/v1/messages/{id}/attachments/{number}", get(attachments::download))
+        .route(
+            "/v1/messages/{id}/attachments/{number}",
+            get(attachments::download),
+        )
         .route("/v1/submissions/{id}", get(submissions::show))
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::show))
@@ -69,6 +72,9 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         axum::http::StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        format!("{} cannot be asked with {method}. The routes are described in docs/api.md.", uri.path()),
+        format!(
+            "{} cannot be asked with {method}. The routes are described in docs/api.md.",
+            uri.path()
+        ),
     )
 }

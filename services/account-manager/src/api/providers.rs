@@ -5,9 +5,9 @@ use postroom_events::AuthenticationMethod;
 use serde::Serialize;
 
 use crate::{
-    paging::Page,
     connect,
     http::{extract::ApiTenant, problem::Problem},
+    paging::Page,
     state::AppState,
 };
 

@@ -201,7 +201,9 @@ fn check_mailbox(entered: &str) -> Result<String, FieldProblem> {
 /// The CRM's id of a person: printable and short.
 pub(crate) fn check_user_ref(user_ref: &str) -> Result<String, FieldProblem> {
     let refused = |why: &str| {
-        let detail = format!("The user_ref {why}. Send the CRM's own id of the person, at most {MAX_NAME} characters.");
+        let detail = format!(
+            "The user_ref {why}. Send the CRM's own id of the person, at most {MAX_NAME} characters."
+        );
         FieldProblem::new("user_ref", "invalid_user_ref", detail)
     };
     if user_ref.trim().is_empty() {
@@ -224,22 +226,30 @@ pub(crate) fn check_sender_name(name: &str) -> Result<String, FieldProblem> {
     };
     let length = name.chars().count();
     if length > MAX_NAME {
-        return Err(refused(format!("has {length} characters; at most {MAX_NAME} are allowed")));
+        return Err(refused(format!(
+            "has {length} characters; at most {MAX_NAME} are allowed"
+        )));
     }
     if has_control(name) {
-        return Err(refused("holds a line break or another control character".to_owned()));
+        return Err(refused(
+            "holds a line break or another control character".to_owned(),
+        ));
     }
     Ok(name.trim().to_owned())
 }
 
 /// A password is sent as it is; what cannot be sent is refused here.
 pub(crate) fn check_password(password: &str) -> Result<(), FieldProblem> {
-    let refused = |code: &'static str, why: &str| FieldProblem::new("password", code, format!("{why} Enter it again."));
+    let refused =
+        |code: &'static str, why: &str| FieldProblem::new("password", code, format!("{why} Enter it again."));
     if password.is_empty() {
         return Err(refused("password_missing", "The password is missing."));
     }
     if password.len() > MAX_PASSWORD {
-        return Err(refused("invalid_password", "The password is longer than any mail server takes."));
+        return Err(refused(
+            "invalid_password",
+            "The password is longer than any mail server takes.",
+        ));
     }
     if has_control(password) {
         return Err(refused(
@@ -267,7 +277,9 @@ fn check_login(
     }
     let proposed = || {
         let address = address.unwrap_or_default();
-        preset.map_or(address, |provider| provider.username.of(address)).to_owned()
+        preset
+            .map_or(address, |provider| provider.username.of(address))
+            .to_owned()
     };
     Ok(some_text(login.to_owned()).unwrap_or_else(proposed))
 }
@@ -281,7 +293,8 @@ fn find_provider<'c>(
         "" => Ok(address.and_then(|address| catalogue.by_address(address))),
         named => catalogue.by_id(named).map(Some).ok_or_else(|| {
             let shown: String = named.chars().filter(|c| !c.is_control()).take(40).collect();
-            let detail = format!("No provider is known as '{shown}'. Leave it out, or name one of GET /v1/providers.");
+            let detail =
+                format!("No provider is known as '{shown}'. Leave it out, or name one of GET /v1/providers.");
             FieldProblem::new("provider", "unknown_provider", detail)
         }),
     }
@@ -297,7 +310,10 @@ fn not_offered(provider: &Provider, method: AuthenticationMethod) -> Option<Fiel
     let fits = method == OAuth2 || takes_passwords;
     (!fits).then(|| {
         let hint = provider.sign_in_hint.clone().unwrap_or_else(|| {
-            format!("{} accepts no passwords from mail programs. Connect with OAuth 2.0.", provider.name)
+            format!(
+                "{} accepts no passwords from mail programs. Connect with OAuth 2.0.",
+                provider.name
+            )
         });
         FieldProblem::new("method", "method_not_offered", hint)
     })
@@ -374,13 +390,17 @@ impl Half {
                 _ => self.default_port,
             });
         }
-        entered.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-            let detail = format!(
-                "{}: the port must be a number from 1 to 65535; the usual one is {}.",
-                self.label, self.default_port
-            );
-            self.problem("port", "invalid_port", detail)
-        })
+        entered
+            .parse::<u16>()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or_else(|| {
+                let detail = format!(
+                    "{}: the port must be a number from 1 to 65535; the usual one is {}.",
+                    self.label, self.default_port
+                );
+                self.problem("port", "invalid_port", detail)
+            })
     }
 
     fn missing(&self) -> FieldProblem {
@@ -452,7 +472,10 @@ mod tests {
         let draft = input("ada@icloud.com").check(&catalogue()).unwrap();
         assert_eq!(draft.imap.to_string(), "imap.mail.me.com:993");
         assert_eq!((draft.smtp.port, draft.smtp.tls), (587, TlsMode::StartTls));
-        assert_eq!((draft.provider_id.as_str(), draft.login.as_str()), ("icloud", "ada"));
+        assert_eq!(
+            (draft.provider_id.as_str(), draft.login.as_str()),
+            ("icloud", "ada")
+        );
         assert_eq!(draft.smtp_login(&catalogue()), "ada@icloud.com");
     }
 
@@ -482,7 +505,15 @@ mod tests {
         let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(
             fields,
-            ["address", "user_ref", "sender_name", "provider", "imap.host", "smtp.tls", "login"]
+            [
+                "address",
+                "user_ref",
+                "sender_name",
+                "provider",
+                "imap.host",
+                "smtp.tls",
+                "login"
+            ]
         );
         for problem in &problems {
             assert!(!problem.detail.contains(['\r', '\n']), "{problem:?}");

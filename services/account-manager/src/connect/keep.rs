@@ -14,7 +14,10 @@ use postroom_store::{
 };
 use secrecy::SecretString;
 
-use super::{Proof, draft::{self, ConnectDraft}};
+use super::{
+    Proof,
+    draft::{self, ConnectDraft},
+};
 
 /// A way in that was proved a moment ago.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Connecting with a password or an app password.
 
 use postroom_events::EventMetadata;
-use postroom_store::{Account, StoreError, accounts};
+use postroom_store::{Account, ConnectionTrait, StoreError, accounts};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -9,10 +9,7 @@ use super::{
     draft::{ConnectDraft, check_password},
     keep_again, keep_new, prove,
 };
-use crate::{
-    http::problem::{FieldProblem, Problem},
-    state::AppState,
-};
+use crate::{http::problem::Problem, state::AppState};
 
 /// Proves the password and keeps a new account. Nothing is kept when anything fails.
 pub(crate) async fn connect(
@@ -30,7 +27,11 @@ pub(crate) async fn connect(
     match keep_new(state.store(), state.keys(), metadata, draft, secret, &proof).await {
         // Somebody else was quicker.
         Err(StoreError::AlreadyExists { .. }) => {
-            refuse_known(state, metadata, draft).await?;
+            // Read in a transaction: it sees what is being committed along with it.
+            let tx = state.store().begin("account.known").await?;
+            let known = find_known(tx.db(), metadata, draft).await;
+            tx.commit().await?;
+            known?;
             Err(Problem::internal())
         }
         kept => Ok(kept?),
@@ -50,7 +51,16 @@ pub(crate) async fn connect_again(
         .await
         .map_err(Problem::fields)?;
     let secret = ProvedSecret::Password(password);
-    Ok(keep_again(state.store(), state.keys(), metadata, account, draft, secret, &proof).await?)
+    Ok(keep_again(
+        state.store(),
+        state.keys(),
+        metadata,
+        account,
+        draft,
+        secret,
+        &proof,
+    )
+    .await?)
 }
 
 /// An address that this person has connected already is answered with its account, before anything is proved.
@@ -59,20 +69,18 @@ pub(crate) async fn refuse_known(
     metadata: &EventMetadata,
     draft: &ConnectDraft,
 ) -> Result<(), Problem> {
-    let known = accounts::find_by_address(
-        state.store().read(),
-        metadata.tenant_id,
-        &draft.user_ref,
-        &draft.address,
-    )
-    .await?;
+    find_known(state.store().read(), metadata, draft).await
+}
+
+async fn find_known(
+    db: &impl ConnectionTrait,
+    metadata: &EventMetadata,
+    draft: &ConnectDraft,
+) -> Result<(), Problem> {
+    let known = accounts::find_by_address(db, metadata.tenant_id, &draft.user_ref, &draft.address).await?;
     let Some(account) = known else { return Ok(()) };
-    let problem = FieldProblem::new(
-        "address",
-        "account_exists",
-        "This address is connected already. Open that account to connect it again or to change how it signs in.",
-    );
-    Err(Problem::conflict("account_exists", problem.detail.clone())
+    let detail = "This address is connected already. Open that account to connect it again or to change how it signs in.";
+    Err(Problem::conflict("account_exists", detail)
         .at("address")
         .with("account_id", account.id.to_string()))
 }

@@ -71,7 +71,9 @@ pub(super) fn of_imap(error: &ImapError, draft: &ConnectDraft, provider: Option<
     let (field, code) = match &error.kind {
         ImapErrorKind::Connect(error) => of_connection(error),
         ImapErrorKind::StartTlsNotOffered => (Field::Tls, "no_tls"),
-        ImapErrorKind::CredentialsRefused { .. } => return refused(Half::Imap, &error.to_string(), draft, provider),
+        ImapErrorKind::CredentialsRefused { .. } => {
+            return refused(Half::Imap, &error.to_string(), draft, provider);
+        }
         ImapErrorKind::AuthNotOffered { .. } => (Field::Credential, "sign_in_not_offered"),
         ImapErrorKind::Credential(_) => (Field::Login, "credential_unusable"),
         ImapErrorKind::NotImap { .. } => (Field::Port, "not_a_mail_server"),
@@ -86,7 +88,9 @@ pub(super) fn of_smtp(error: &SmtpError, draft: &ConnectDraft, provider: Option<
     let (field, code) = match &error.kind {
         SmtpErrorKind::Connect(error) => of_connection(error),
         SmtpErrorKind::StartTlsNotOffered => (Field::Tls, "no_tls"),
-        SmtpErrorKind::CredentialsRefused { .. } => return refused(Half::Smtp, &error.to_string(), draft, provider),
+        SmtpErrorKind::CredentialsRefused { .. } => {
+            return refused(Half::Smtp, &error.to_string(), draft, provider);
+        }
         SmtpErrorKind::AuthNotOffered { .. } => (Field::Credential, "sign_in_not_offered"),
         SmtpErrorKind::SmtpAuthDisabled { .. } => (Field::Credential, "auth_disabled"),
         SmtpErrorKind::Credential(_) => (Field::Login, "credential_unusable"),
@@ -136,7 +140,10 @@ fn refused(half: Half, sentence: &str, draft: &ConnectDraft, provider: Option<&P
     if let Some(hint) = &provider.sign_in_hint {
         problem.detail = format!("{} {hint}", problem.detail);
     }
-    let help = provider.app_password_help.as_ref().or(provider.enable_imap_help.as_ref());
+    let help = provider
+        .app_password_help
+        .as_ref()
+        .or(provider.enable_imap_help.as_ref());
     problem.help_url = help.map(ToString::to_string);
     problem
 }
@@ -148,7 +155,10 @@ mod tests {
     #[test]
     fn a_problem_says_which_half_it_is() {
         let problem = Half::Smtp.problem(Field::Tls, "no_tls", "Why.");
-        assert_eq!((problem.field.as_str(), problem.code.as_ref()), ("smtp.tls", "smtp_no_tls"));
+        assert_eq!(
+            (problem.field.as_str(), problem.code.as_ref()),
+            ("smtp.tls", "smtp_no_tls")
+        );
         assert_eq!(problem.detail, "Sending mail (SMTP) does not work: Why.");
         assert_eq!(Half::Imap.problem(Field::Credential, "x", "y").field, "password");
     }

@@ -96,9 +96,11 @@ async fn prove_smtp(
             Ok(Proof::Both)
         }
         // Microsoft: a policy of the mailbox, no fault of what was entered. It receives, and says that it cannot send.
-        Err(error) if matches!(error.kind, SmtpErrorKind::SmtpAuthDisabled { .. }) => Ok(Proof::ReceivesOnly {
-            cause: "smtp_auth_disabled",
-        }),
+        Err(error) if matches!(error.kind, SmtpErrorKind::SmtpAuthDisabled { .. }) => {
+            Ok(Proof::ReceivesOnly {
+                cause: "smtp_auth_disabled",
+            })
+        }
         Err(error) => Err(problems::of_smtp(&error, draft, provider)),
     }
 }

@@ -35,10 +35,16 @@ pub(crate) fn choose<'i>(
 ) -> Result<&'i OAuthRegistration, FieldProblem> {
     if let Some(named) = &draft.registration {
         return identity.registration(named).ok_or_else(|| {
-            let known: Vec<_> = identity.registrations().map(|(known, _)| known.id.as_str()).collect();
+            let known: Vec<_> = identity
+                .registrations()
+                .map(|(known, _)| known.id.as_str())
+                .collect();
             problem(
                 "unknown_registration",
-                format!("There is no OAuth registration with that name. Choose one of: {}.", known.join(", ")),
+                format!(
+                    "There is no OAuth registration with that name. Choose one of: {}.",
+                    known.join(", ")
+                ),
             )
         });
     }

@@ -101,7 +101,10 @@ pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
         if field == "." { problem } else { problem.at(field) }
     })?;
     json.end().map_err(|_| {
-        Problem::bad_request("invalid_json", "Something follows the JSON object. Send one object and nothing else.")
+        Problem::bad_request(
+            "invalid_json",
+            "Something follows the JSON object. Send one object and nothing else.",
+        )
     })?;
     Ok(value)
 }
@@ -135,7 +138,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => {
                 let words = rejection.body_text();
-                let words = words.rsplit_once("query string: ").map_or(words.as_str(), |(_, rest)| rest);
+                let words = words
+                    .rsplit_once("query string: ")
+                    .map_or(words.as_str(), |(_, rest)| rest);
                 Err(Problem::bad_request(
                     "invalid_query",
                     format!("The query of the URL does not fit: {words}."),
@@ -196,7 +201,10 @@ mod tests {
     fn a_fault_names_its_field() {
         let problem = read_json::<Sample>(br#"{"server":{"port":"x"}}"#).unwrap_err();
         let shown = format!("{problem:?}");
-        assert!(shown.contains("server.port") && shown.contains("invalid_field"), "{shown}");
+        assert!(
+            shown.contains("server.port") && shown.contains("invalid_field"),
+            "{shown}"
+        );
         let problem = read_json::<Sample>(br#"{"server":{"port":1},"pasword":""}"#).unwrap_err();
         assert!(problem.detail().contains("pasword"), "{problem:?}");
         let problem = read_json::<Sample>(b"{").unwrap_err();

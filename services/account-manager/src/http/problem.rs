@@ -148,7 +148,10 @@ impl Problem {
 
     fn body(&self) -> Value {
         let mut body = self.0.more.clone();
-        body.insert("type".into(), format!("urn:postroom:problem:{}", self.0.code).into());
+        body.insert(
+            "type".into(),
+            format!("urn:postroom:problem:{}", self.0.code).into(),
+        );
         body.insert("title".into(), title_of(&self.0.code).into());
         body.insert("status".into(), self.0.status.as_u16().into());
         body.insert("detail".into(), self.0.detail.as_str().into());
@@ -157,7 +160,10 @@ impl Problem {
             body.insert("field".into(), field.as_str().into());
         }
         if !self.0.errors.is_empty() {
-            body.insert("errors".into(), serde_json::to_value(&self.0.errors).unwrap_or_default());
+            body.insert(
+                "errors".into(),
+                serde_json::to_value(&self.0.errors).unwrap_or_default(),
+            );
         }
         Value::Object(body)
     }
@@ -175,9 +181,9 @@ fn title_of(code: &str) -> String {
         .collect();
     let title = words.join(" ");
     let mut letters = title.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl IntoResponse for Problem {
@@ -201,7 +207,9 @@ impl From<StoreError> for Problem {
             StoreError::NotFound { what, id } => Self::not_found(what, &id),
             StoreError::Outdated { what, .. } => Self::conflict(
                 "changed_meanwhile",
-                format!("The {what} was changed by somebody else at the same moment. Read it again, then repeat."),
+                format!(
+                    "The {what} was changed by somebody else at the same moment. Read it again, then repeat."
+                ),
             ),
             StoreError::AlreadyExists { what, field } => Self::conflict(
                 "already_exists",

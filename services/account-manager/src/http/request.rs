@@ -76,7 +76,13 @@ pub(crate) async fn wrap(limit: Duration, mut request: Request, next: Next) -> R
     metrics::counter!(names::HTTP_REQUESTS, "route" => route.clone(), "method" => method, "status" => status)
         .increment(1);
     metrics::histogram!(names::HTTP_REQUEST_SECONDS, "route" => route).record(took.as_secs_f64());
-    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), took_ms = took.as_millis(), "Answered"));
+    span.in_scope(|| {
+        tracing::debug!(
+            status = response.status().as_u16(),
+            took_ms = took.as_millis(),
+            "Answered"
+        )
+    });
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -111,7 +117,8 @@ fn identify(request: &Request) -> (String, Correlation) {
     };
     match header(request, REQUEST_ID).filter(printable) {
         Some(id) => {
-            let correlation = Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v5(&REQUEST_IDS, id.as_bytes()));
+            let correlation =
+                Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v5(&REQUEST_IDS, id.as_bytes()));
             (id.to_owned(), Correlation(correlation))
         }
         None => {

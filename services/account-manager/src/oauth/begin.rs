@@ -70,7 +70,10 @@ pub(crate) async fn begin(
 
 /// Exactly the URL that is registered at the provider.
 fn redirect_uri(state: &AppState, registration: &OAuthRegistration) -> Result<Url, Problem> {
-    let base = registration.redirect_base.as_ref().unwrap_or(&state.settings().base_url);
+    let base = registration
+        .redirect_base
+        .as_ref()
+        .unwrap_or(&state.settings().base_url);
     let address = format!("{}/oauth/callback", base.as_str().trim_end_matches('/'));
     Url::parse(&address).map_err(|error| {
         tracing::error!(registration.id, %error, "The redirect URL of an OAuth registration is not a URL");

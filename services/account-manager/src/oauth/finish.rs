@@ -119,7 +119,11 @@ pub(crate) async fn finish(
 }
 
 /// The request that the answer belongs to, used up by this.
-async fn take(state: &AppState, session: &WebSession, answered: &str) -> Result<AuthorizationRequest, Refusal> {
+async fn take(
+    state: &AppState,
+    session: &WebSession,
+    answered: &str,
+) -> Result<AuthorizationRequest, Refusal> {
     let tx = state.store().begin("authorization.take").await?;
     let taken = authorization_requests::take(&tx, &TokenDigest::of(answered), session.id).await?;
     tx.commit().await?;
@@ -170,7 +174,10 @@ async fn carry_out(
     let (store, keys) = (state.store(), state.keys());
     let Some(account_id) = request.account_id else {
         let account = keep_new(store, keys, metadata, draft, secret, &proof).await?;
-        return Ok(Finished { account, again: false });
+        return Ok(Finished {
+            account,
+            again: false,
+        });
     };
     let user_ref = Some(request.user_ref.as_str());
     let account = accounts::find_owned(store.read(), request.tenant_id, user_ref, account_id).await?;
@@ -195,7 +202,10 @@ async fn exchange(
     let code = answer.code.as_ref().ok_or_else(|| {
         Refusal::new(
             "sign_in_incomplete",
-            format!("{} sent neither permission nor a reason. Start again.", provider.name()),
+            format!(
+                "{} sent neither permission nor a reason. Start again.",
+                provider.name()
+            ),
         )
     })?;
     let redirect_url = Url::parse(&request.redirect_uri).map_err(|_| Problem::internal())?;
@@ -217,7 +227,9 @@ async fn check_identity(
     tokens: &Tokens,
     draft: &ConnectDraft,
 ) -> Result<(), Refusal> {
-    let Some(identity) = &tokens.identity else { return Ok(()) };
+    let Some(identity) = &tokens.identity else {
+        return Ok(());
+    };
     if identity.addresses.is_empty() || identity.has_address(&draft.address) {
         return Ok(());
     }
@@ -225,9 +237,16 @@ async fn check_identity(
     if let Some(refresh_token) = &tokens.refresh_token
         && let Err(error) = provider.revoke(refresh_token).await
     {
-        tracing::info!(cause = error.code(), "A grant of another person could not be given back");
+        tracing::info!(
+            cause = error.code(),
+            "A grant of another person could not be given back"
+        );
     }
-    let signed_in: Vec<_> = identity.addresses.iter().map(|address| printable(address)).collect();
+    let signed_in: Vec<_> = identity
+        .addresses
+        .iter()
+        .map(|address| printable(address))
+        .collect();
     Err(Refusal::new(
         "wrong_person",
         format!(

@@ -76,7 +76,16 @@ pub(super) async fn show(
         Some("resumed") => Some("Resumed."),
         _ => None,
     };
-    render_account(&state, &person, StatusCode::OK, account, None, Problems::default(), done).await
+    render_account(
+        &state,
+        &person,
+        StatusCode::OK,
+        account,
+        None,
+        Problems::default(),
+        done,
+    )
+    .await
 }
 
 /// The page of an account, with the form as last entered and what is wrong with it.

@@ -1,11 +1,7 @@
 //! *Email accounts*: the list with states.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use postroom_events::{AccountState, WhoCanAct};
 use postroom_store::accounts as rows;

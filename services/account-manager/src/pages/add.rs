@@ -193,7 +193,12 @@ pub(super) async fn show(
     Query(query): Query<AddQuery>,
 ) -> Response {
     let mut entered = Entered {
-        address: query.address.chars().filter(|c| !c.is_control()).take(254).collect(),
+        address: query
+            .address
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(254)
+            .collect(),
         method: AuthenticationMethod::Password.to_string(),
         ..Entered::default()
     };
@@ -221,7 +226,11 @@ pub(super) fn form(
 }
 
 /// `POST /accounts/add`
-pub(super) async fn submit(State(state): State<AppState>, correlation: Correlation, form: SentForm) -> Response {
+pub(super) async fn submit(
+    State(state): State<AppState>,
+    correlation: Correlation,
+    form: SentForm,
+) -> Response {
     let person = form.person.clone();
     let entered = Entered::of(&form);
     match connect(&state, correlation, &form, &entered).await {
@@ -316,4 +325,3 @@ fn fill_in(entered: &mut Entered, provider: &Provider) {
         entered.method = best.to_string();
     }
 }
-

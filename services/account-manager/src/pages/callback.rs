@@ -36,18 +36,33 @@ pub(super) async fn callback(
         );
     };
     let Ok(Query(answer)) = answer else {
-        let sentence = "The identity provider's answer could not be read. Start again from your email accounts.";
+        let sentence =
+            "The identity provider's answer could not be read. Start again from your email accounts.";
         let link = Some(render::to_accounts());
-        return render::notice(&state, Some(&person), StatusCode::BAD_REQUEST, "Not connected", sentence, link);
+        return render::notice(
+            &state,
+            Some(&person),
+            StatusCode::BAD_REQUEST,
+            "Not connected",
+            sentence,
+            link,
+        );
     };
     let metadata = correlation.metadata(person.session().tenant_id);
     match oauth::finish(&state, person.session(), &metadata, answer).await {
         Ok(finished) => {
-            let done = if finished.again { "reconnected" } else { "connected" };
+            let done = if finished.again {
+                "reconnected"
+            } else {
+                "connected"
+            };
             render::go(&format!("/accounts/{}?done={done}", finished.account.id))
         }
         Err(refusal) => {
-            tracing::info!(cause = refusal.code, "A sign-in by OAuth did not lead to an account");
+            tracing::info!(
+                cause = refusal.code,
+                "A sign-in by OAuth did not lead to an account"
+            );
             refused(&state, &person, refusal).await
         }
     }
@@ -59,7 +74,14 @@ async fn refused(state: &AppState, person: &Person, refusal: Refusal) -> Respons
     let Some(draft) = refusal.draft else {
         let link = Some(render::to_accounts());
         let status = StatusCode::BAD_REQUEST;
-        return render::notice(state, Some(person), status, "Not connected", &refusal.sentence, link);
+        return render::notice(
+            state,
+            Some(person),
+            status,
+            "Not connected",
+            &refusal.sentence,
+            link,
+        );
     };
     let mut problems = Problems::fields(&refusal.problems);
     if problems.all.is_empty() {

@@ -31,7 +31,14 @@ async fn draft_of(state: &AppState, person: &Person, id: &str) -> Result<Connect
         let sentence = "This link led to a mailbox that was to be connected, and its time is over. Add the account by hand, \
                         or ask for a new link.";
         let link = Some(render::to_accounts());
-        render::notice(state, Some(person), StatusCode::NOT_FOUND, "This link is over", sentence, link)
+        render::notice(
+            state,
+            Some(person),
+            StatusCode::NOT_FOUND,
+            "This link is over",
+            sentence,
+            link,
+        )
     };
     let id = id.parse().map_err(|_| gone())?;
     let draft = sessions::draft_of_link(state.store(), person.session(), id)
@@ -56,7 +63,11 @@ pub(super) async fn show(State(state): State<AppState>, person: Person, Path(id)
 }
 
 /// `POST /accounts/continue/{id}`
-pub(super) async fn submit(State(state): State<AppState>, Path(id): Path<String>, form: SentForm) -> Response {
+pub(super) async fn submit(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    form: SentForm,
+) -> Response {
     let draft = match draft_of(&state, &form.person, &id).await {
         Ok(draft) => draft,
         Err(response) => return response,

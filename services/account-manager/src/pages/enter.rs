@@ -21,7 +21,11 @@ pub(super) async fn start(_: Person) -> Response {
 }
 
 /// `GET /enter/{token}`: a good link becomes a session of this browser.
-pub(super) async fn enter(State(state): State<AppState>, method: Method, Path(token): Path<String>) -> Response {
+pub(super) async fn enter(
+    State(state): State<AppState>,
+    method: Method,
+    Path(token): Path<String>,
+) -> Response {
     // Programs that look at links before people do ask with HEAD; that must not use a link up.
     if method == Method::HEAD {
         return StatusCode::NO_CONTENT.into_response();
@@ -67,7 +71,14 @@ async fn let_in(state: &AppState, digest: &TokenDigest) -> Result<Response, Prob
             "It may not have been copied whole. Open it again from where you got it, or ask for a new one.",
         ),
     };
-    Ok(render::notice(state, None, StatusCode::UNAUTHORIZED, heading, sentence, None))
+    Ok(render::notice(
+        state,
+        None,
+        StatusCode::UNAUTHORIZED,
+        heading,
+        sentence,
+        None,
+    ))
 }
 
 fn target(link: &SignInLink) -> String {

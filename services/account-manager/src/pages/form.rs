@@ -50,7 +50,8 @@ impl FromRequest<AppState> for SentForm {
             .is_some_and(|site| site == "cross-site");
         let request = Request::from_parts(parts, body);
         let body = Bytes::from_request(request, state).await.map_err(|_| {
-            let problem = Problem::bad_request("form_unreadable", "The form did not arrive whole. Send it again.");
+            let problem =
+                Problem::bad_request("form_unreadable", "The form did not arrive whole. Send it again.");
             render::problem(state, Some(&person), &problem)
         })?;
         let fields: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();

@@ -52,6 +52,9 @@ mod tests {
         assert_eq!(ago(60), "1 minute ago");
         assert_eq!(ago(7_300), "2 hours ago");
         assert_eq!(ago(90_000), "20 September 2026, 13:13 UTC");
-        assert_eq!((size(12), size(2_500), size(3_750_000)), ("12 B".into(), "2 KB".into(), "3.7 MB".into()));
+        assert_eq!(
+            (size(12), size(2_500), size(3_750_000)),
+            ("12 B".into(), "2 KB".into(), "3.7 MB".into())
+        );
     }
 }

@@ -88,12 +88,18 @@ async fn gather(
     let db = state.store().read();
     let known = folders::of_account(db, account.id).await?;
     // A folder that is not the account's own is no folder.
-    let chosen = query.folder.as_deref().and_then(|folder| folder.parse::<FolderId>().ok());
+    let chosen = query
+        .folder
+        .as_deref()
+        .and_then(|folder| folder.parse::<FolderId>().ok());
     let folder = known.iter().find(|folder| Some(folder.id) == chosen);
     let filter = MessageFilter {
         account_id: account.id,
         folder_id: folder.map(|folder| folder.id),
-        before: query.before.as_deref().and_then(|before| read_time_cursor(before, "before").ok()),
+        before: query
+            .before
+            .as_deref()
+            .and_then(|before| read_time_cursor(before, "before").ok()),
         limit: PAGE,
     };
     let rows = messages::list(db, &filter).await?;
@@ -102,13 +108,20 @@ async fn gather(
     let here = filter.folder_id;
     let older = rows.last().filter(|_| rows.len() as u64 == PAGE).map(|last| {
         let folder = here.map(|id| format!("&folder={id}")).unwrap_or_default();
-        format!("{base}?before={}{folder}", time_cursor(last.received_at, last.id.0))
+        format!(
+            "{base}?before={}{folder}",
+            time_cursor(last.received_at, last.id.0)
+        )
     });
     Ok(MessagesPage {
         frame: Frame::of(person, format!("Messages of {}", account.address)),
         account_id: account.id.to_string(),
         address: account.address,
-        folders: known.iter().filter(|folder| folder.selectable).map(|folder| link(&base, folder, here)).collect(),
+        folders: known
+            .iter()
+            .filter(|folder| folder.selectable)
+            .map(|folder| link(&base, folder, here))
+            .collect(),
         messages: rows.into_iter().map(|row| line(state, row, &unread)).collect(),
         older,
     })
@@ -136,12 +149,20 @@ fn link(base: &str, folder: &Folder, here: Option<FolderId>) -> FolderLink {
 }
 
 fn line(state: &AppState, row: Message, unread: &HashMap<MessageId, bool>) -> Line {
-    let from = if row.from_name.is_empty() { row.from_address } else { row.from_name };
+    let from = if row.from_name.is_empty() {
+        row.from_address
+    } else {
+        row.from_name
+    };
     Line {
         unread: unread.get(&row.id).copied().unwrap_or(false),
         id: row.id.to_string(),
         from,
-        subject: if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject },
+        subject: if row.subject.is_empty() {
+            "(no subject)".to_owned()
+        } else {
+            row.subject
+        },
         snippet: row.snippet,
         received: moment(row.received_at, state.store().clock().now()),
         has_attachments: row.has_attachments,

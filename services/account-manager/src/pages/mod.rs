@@ -36,12 +36,18 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/accounts", get(accounts::list))
         .route("/accounts/add", get(add::show).post(add::submit))
         .route("/accounts/preset", get(add::preset))
-        .route("/accounts/continue/{id}", get(connect_link::show).post(connect_link::submit))
+        .route(
+            "/accounts/continue/{id}",
+            get(connect_link::show).post(connect_link::submit),
+        )
         .route("/accounts/{id}", get(account::show))
         .route("/accounts/{id}/reconnect", post(account::reconnect))
         .route("/accounts/{id}/pause", post(account::pause))
         .route("/accounts/{id}/resume", post(account::resume))
-        .route("/accounts/{id}/disconnect", get(account::ask_disconnect).post(account::disconnect))
+        .route(
+            "/accounts/{id}/disconnect",
+            get(account::ask_disconnect).post(account::disconnect),
+        )
         .route("/accounts/{id}/messages", get(mail::list))
         .route("/messages/{id}", get(reading::show))
         .route("/messages/{id}/attachments/{number}", get(reading::attachment))

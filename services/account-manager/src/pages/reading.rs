@@ -44,7 +44,9 @@ struct AttachmentLine {
 }
 
 async fn own_message(state: &AppState, person: &Person, id: &str) -> Result<Message, Response> {
-    let id: MessageId = id.parse().map_err(|_| render::missing(state, person, "message"))?;
+    let id: MessageId = id
+        .parse()
+        .map_err(|_| render::missing(state, person, "message"))?;
     let session = person.session();
     let user_ref = Some(session.user_ref.as_str());
     messages::find_owned(state.store().read(), session.tenant_id, user_ref, id)
@@ -66,11 +68,17 @@ pub(super) async fn show(State(state): State<AppState>, person: Person, Path(id)
 }
 
 /// The message taken apart and its HTML sanitised, off the threads that serve others.
-async fn read(state: &AppState, row: &Message) -> Result<(Option<ParsedMessage>, Option<String>), StoreError> {
+async fn read(
+    state: &AppState,
+    row: &Message,
+) -> Result<(Option<ParsedMessage>, Option<String>), StoreError> {
     let raw = state.packs().read(row).await?;
     let work = tokio::task::spawn_blocking(move || {
         let parsed = parse_full(&raw).ok();
-        let html = parsed.as_ref().and_then(|parsed| parsed.html.as_deref()).map(sanitised);
+        let html = parsed
+            .as_ref()
+            .and_then(|parsed| parsed.html.as_deref())
+            .map(sanitised);
         (parsed, html)
     });
     Ok(work.await.unwrap_or_else(|error| {
@@ -103,12 +111,17 @@ fn page_of(
         name => format!("{name} <{}>", row.from_address),
     };
     let understood = parsed.is_some();
-    let (text, attachments) = parsed.map_or_else(Default::default, |parsed| (parsed.text, parsed.attachments));
+    let (text, attachments) =
+        parsed.map_or_else(Default::default, |parsed| (parsed.text, parsed.attachments));
     MessagePage {
         frame: Frame::of(person, row.subject.clone()),
         id: row.id.to_string(),
         account_id: row.account_id.to_string(),
-        subject: if row.subject.is_empty() { "(no subject)".to_owned() } else { row.subject.clone() },
+        subject: if row.subject.is_empty() {
+            "(no subject)".to_owned()
+        } else {
+            row.subject.clone()
+        },
         from,
         to: to.join(", "),
         received: moment(row.received_at, state.store().clock().now()),
@@ -142,7 +155,10 @@ pub(super) async fn attachment(
         Err(error) => return render::store_error(&state, &person, error),
     };
     let taken = tokio::task::spawn_blocking(move || {
-        take_attachment(&raw, number).ok().flatten().map(|found| (found.info, found.content.into_owned()))
+        take_attachment(&raw, number)
+            .ok()
+            .flatten()
+            .map(|found| (found.info, found.content.into_owned()))
     });
     match taken.await {
         Ok(Some((info, content))) => crate::download::answer(&info, content),
@@ -162,9 +178,22 @@ mod tests {
              <img src='https://track.example/p.gif'><form action=/x><input></form><style>p{}</style>\
              <iframe src=//x></iframe><a href='javascript:alert(1)'>no</a><svg onload=q></svg>",
         );
-        for bad in ["onclick", "onmouseover", "script", "img", "form", "style", "iframe", "svg", "track"] {
+        for bad in [
+            "onclick",
+            "onmouseover",
+            "script",
+            "img",
+            "form",
+            "style",
+            "iframe",
+            "svg",
+            "track",
+        ] {
             assert!(!clean.contains(bad), "{bad} in {clean}");
         }
-        assert!(clean.contains("target=\"_blank\"") && clean.contains("noopener noreferrer"), "{clean}");
+        assert!(
+            clean.contains("target=\"_blank\"") && clean.contains("noopener noreferrer"),
+            "{clean}"
+        );
     }
 }

@@ -91,7 +91,10 @@ fn add_headers(state: &AppState, response: &mut Response) {
     set(header::X_FRAME_OPTIONS, "DENY");
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::CACHE_CONTROL, "no-store");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
     set(
         HeaderName::from_static("permissions-policy"),
         "camera=(), geolocation=(), microphone=(), payment=()",
@@ -148,7 +151,14 @@ pub(super) fn notice(
 /// A problem as a page.
 pub(super) fn problem(state: &AppState, person: Option<&Person>, problem: &Problem) -> Response {
     let link = person.map(|_| to_accounts());
-    notice(state, person, problem.status(), "This did not work", problem.detail(), link)
+    notice(
+        state,
+        person,
+        problem.status(),
+        "This did not work",
+        problem.detail(),
+        link,
+    )
 }
 
 /// A fault of the store as a page; what is not there and what is somebody else's look the same.
@@ -160,9 +170,18 @@ pub(super) fn store_error(state: &AppState, person: &Person, error: StoreError) 
 }
 
 pub(super) fn missing(state: &AppState, person: &Person, what: &str) -> Response {
-    let sentence = format!("There is no such {what} among yours. It may have been disconnected, or the address is wrong.");
+    let sentence = format!(
+        "There is no such {what} among yours. It may have been disconnected, or the address is wrong."
+    );
     let link = Some(to_accounts());
-    notice(state, Some(person), StatusCode::NOT_FOUND, "Not found", &sentence, link)
+    notice(
+        state,
+        Some(person),
+        StatusCode::NOT_FOUND,
+        "Not found",
+        &sentence,
+        link,
+    )
 }
 
 pub(super) fn to_accounts() -> Link {

@@ -5,5 +5,6 @@ mod bad_input;
 mod connecting;
 mod oauth;
 mod pages;
+mod reading;
 mod rig;
 mod sending;

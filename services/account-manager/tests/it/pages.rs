@@ -20,7 +20,10 @@ async fn a_link_lets_one_browser_in_once() {
     let first = rig.plain(Method::GET, path).send().await.unwrap();
     assert_eq!(first.status(), StatusCode::SEE_OTHER);
     let cookie = first.headers()[header::SET_COOKIE].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
     let second = rig.plain(Method::GET, path).send().await.unwrap();
     assert_eq!(second.status(), StatusCode::UNAUTHORIZED);
     assert!(second.text().await.unwrap().contains("used already"));
@@ -35,7 +38,12 @@ async fn an_expired_link_and_an_expired_session_let_nobody_in() {
     let browser = rig.browser("u1").await;
     assert_eq!(browser.open("/accounts").await.status, StatusCode::OK);
     rig.clock.advance(Duration::from_secs(3700));
-    let path = link["url"].as_str().unwrap().strip_prefix(&rig.base).unwrap().to_owned();
+    let path = link["url"]
+        .as_str()
+        .unwrap()
+        .strip_prefix(&rig.base)
+        .unwrap()
+        .to_owned();
     let late = rig.plain(Method::GET, &path).send().await.unwrap();
     assert!(late.text().await.unwrap().contains("has expired"));
     rig.clock.advance(Duration::from_secs(24 * 3600));
@@ -49,31 +57,66 @@ async fn every_page_carries_its_headers_and_nothing_from_elsewhere() {
     let rig = Rig::start().await;
     let browser = rig.browser("u1").await;
     let (_, account) = rig.connected("headers").await;
-    for path in ["/accounts".to_owned(), "/accounts/add".into(), format!("/accounts/{account}"), format!("/accounts/{account}/messages"), format!("/accounts/{account}/disconnect"), "/accounts/nothing".into()] {
+    for path in [
+        "/accounts".to_owned(),
+        "/accounts/add".into(),
+        format!("/accounts/{account}"),
+        format!("/accounts/{account}/messages"),
+        format!("/accounts/{account}/disconnect"),
+        "/accounts/nothing".into(),
+    ] {
         let seen = browser.open(&path).await;
         let policy = seen.headers["content-security-policy"].to_str().unwrap();
-        for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+            "form-action 'self'",
+        ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert_eq!(seen.headers["x-content-type-options"], "nosniff");
         assert_eq!(seen.headers["cache-control"], "no-store");
         assert_eq!(seen.headers["referrer-policy"], "no-referrer");
-        for inline in ["<script>", " onclick", " style=", "javascript:", "src=\"http", "href=\"http"] {
+        for inline in [
+            "<script>",
+            " onclick",
+            " style=",
+            "javascript:",
+            "src=\"http",
+            "href=\"http",
+        ] {
             assert!(!seen.html.contains(inline), "{path} has {inline}");
         }
         for form in seen.html.split("<form").skip(1) {
-            assert!(form.split("</form>").next().unwrap().contains("name=\"csrf\""), "{path}: a form without token");
+            assert!(
+                form.split("</form>").next().unwrap().contains("name=\"csrf\""),
+                "{path}: a form without token"
+            );
         }
     }
     for asset in ["postroom.css", "postroom.js", "icon.svg"] {
-        assert_eq!(rig.plain(Method::GET, &format!("/assets/{asset}")).send().await.unwrap().status(), StatusCode::OK);
+        assert_eq!(
+            rig.plain(Method::GET, &format!("/assets/{asset}"))
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            StatusCode::OK
+        );
     }
 }
 
 #[tokio::test]
 async fn without_a_session_every_page_says_how_to_get_in() {
     let rig = Rig::start().await;
-    for path in ["/", "/accounts", "/accounts/add", "/oauth/callback?state=x&code=y"] {
+    for path in [
+        "/",
+        "/accounts",
+        "/accounts/add",
+        "/oauth/callback?state=x&code=y",
+    ] {
         let response = rig.plain(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert!(response.text().await.unwrap().contains("link"), "{path}");
@@ -87,17 +130,31 @@ async fn a_form_without_the_token_of_its_session_does_nothing() {
     let (browser, other) = (rig.browser("u1").await, rig.browser("u1").await);
     let foreign = other.open("/accounts/add").await.hidden("csrf");
     let action = format!("/accounts/{account}/pause");
-    for fields in [vec![], vec![("csrf", "")], vec![("csrf", "wrong")], vec![("csrf", foreign.as_str())]] {
+    for fields in [
+        vec![],
+        vec![("csrf", "")],
+        vec![("csrf", "wrong")],
+        vec![("csrf", foreign.as_str())],
+    ] {
         let seen = browser.send(rig.plain(Method::POST, &action).form(&fields)).await;
         assert_eq!(seen.status, StatusCode::FORBIDDEN);
     }
     let own = browser.open("/accounts/add").await.hidden("csrf");
-    let cross = rig.plain(Method::POST, &action).form(&[("csrf", &own)]).header("sec-fetch-site", "cross-site");
+    let cross = rig
+        .plain(Method::POST, &action)
+        .form(&[("csrf", &own)])
+        .header("sec-fetch-site", "cross-site");
     assert_eq!(browser.send(cross).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(rig.get(&format!("/v1/accounts/{account}")).await.1["state"], "syncing");
+    assert_eq!(
+        rig.get(&format!("/v1/accounts/{account}")).await.1["state"],
+        "syncing"
+    );
     let seen = browser.submit("/accounts/add", &action, &[]).await;
     assert_eq!(seen.status, StatusCode::SEE_OTHER);
-    assert_eq!(rig.get(&format!("/v1/accounts/{account}")).await.1["state"], "paused");
+    assert_eq!(
+        rig.get(&format!("/v1/accounts/{account}")).await.1["state"],
+        "paused"
+    );
 }
 
 #[tokio::test]
@@ -112,9 +169,15 @@ async fn a_person_sees_only_their_own_accounts() {
     for suffix in ["", "/messages", "/disconnect"] {
         let foreign = theirs.open(&format!("/accounts/{account}{suffix}")).await;
         let missing = theirs.open(&format!("/accounts/{unknown}{suffix}")).await;
-        assert_eq!((foreign.status, &foreign.html), (StatusCode::NOT_FOUND, &missing.html), "{suffix}");
+        assert_eq!(
+            (foreign.status, &foreign.html),
+            (StatusCode::NOT_FOUND, &missing.html),
+            "{suffix}"
+        );
     }
-    let seen = theirs.submit("/accounts", &format!("/accounts/{account}/pause"), &[]).await;
+    let seen = theirs
+        .submit("/accounts", &format!("/accounts/{account}/pause"), &[])
+        .await;
     assert_eq!(seen.status, StatusCode::NOT_FOUND);
 }
 
@@ -123,20 +186,42 @@ async fn an_account_is_added_by_the_form_and_faults_stand_beside_their_fields() 
     let rig = Rig::start().await;
     let browser = rig.browser("u1").await;
     let user = rig.testbed.create_user("form").unwrap();
-    let (imap, smtp) = (rig.testbed.imap.tls_port.to_string(), rig.testbed.submission.tls_port.to_string());
+    let (imap, smtp) = (
+        rig.testbed.imap.tls_port.to_string(),
+        rig.testbed.submission.tls_port.to_string(),
+    );
     let fields = |password: &'static str| {
         vec![
-            ("address", user.address.clone()), ("sender_name", "<b>Ada".into()), ("method", "password".into()), ("password", password.into()), ("login", String::new()),
-            ("imap_host", "localhost".into()), ("imap_port", imap.clone()), ("imap_tls", "implicit".into()),
-            ("smtp_host", "localhost".into()), ("smtp_port", smtp.clone()), ("smtp_tls", "implicit".into()),
+            ("address", user.address.clone()),
+            ("sender_name", "<b>Ada".into()),
+            ("method", "password".into()),
+            ("password", password.into()),
+            ("login", String::new()),
+            ("imap_host", "localhost".into()),
+            ("imap_port", imap.clone()),
+            ("imap_tls", "implicit".into()),
+            ("smtp_host", "localhost".into()),
+            ("smtp_port", smtp.clone()),
+            ("smtp_tls", "implicit".into()),
         ]
     };
     let page = browser.open("/accounts/add").await;
-    for id in ["form id=\"add-account\"", "id=\"address\"", "name=\"imap_host\"", "value=\"password\"", "value=\"app_password\"", "value=\"oauth2\"", "button id=\"connect\""] {
+    for id in [
+        "form id=\"add-account\"",
+        "id=\"address\"",
+        "name=\"imap_host\"",
+        "value=\"password\"",
+        "value=\"app_password\"",
+        "value=\"oauth2\"",
+        "button id=\"connect\"",
+    ] {
         page.shows(id);
     }
     let submit = async |fields: Vec<(&str, String)>| {
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         browser.submit("/accounts/add", "/accounts/add", &fields).await
     };
     let refused = submit(fields("wrong")).await;
@@ -144,7 +229,11 @@ async fn an_account_is_added_by_the_form_and_faults_stand_beside_their_fields() 
     refused.shows("id=\"password-error\"");
     refused.shows("data-code=\"imap_password_refused\"");
     refused.shows(&user.address);
-    assert!(!refused.html.contains("<b>Ada") && !refused.html.contains("value=\"wrong\""), "{}", refused.html);
+    assert!(
+        !refused.html.contains("<b>Ada") && !refused.html.contains("value=\"wrong\""),
+        "{}",
+        refused.html
+    );
     let mut right = fields("");
     right[3].1.clone_from(&user.password);
     let connected = submit(right).await;
@@ -161,8 +250,17 @@ async fn what_is_known_about_a_domain_is_offered() {
     let browser = rig.browser("u1").await;
     let seen = browser.open("/accounts/preset?address=ada%40icloud.com").await;
     seen.shows("imap.mail.me.com");
-    assert!(browser.open("/accounts/preset?address=x").await.html.contains("false"));
-    browser.open("/accounts/add?address=ada%40gmail.com").await.shows("imap.gmail.com");
+    assert!(
+        browser
+            .open("/accounts/preset?address=x")
+            .await
+            .html
+            .contains("false")
+    );
+    browser
+        .open("/accounts/add?address=ada%40gmail.com")
+        .await
+        .shows("imap.gmail.com");
 }
 
 #[tokio::test]

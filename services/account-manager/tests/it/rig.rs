@@ -9,8 +9,8 @@ use postroom_mail::net::{AddressPolicy, Connector, ConnectorSettings, HostName};
 use postroom_oauth::{HttpSettings, IdentityHttp, IdentityProviders};
 use postroom_providers::{IdentitySource, OAuthRegistration, ProviderCatalogue};
 use postroom_retry::{Clock, ManualClock, SystemClock};
-use postroom_store::{Store, StoreConfig, packs::Packs, tenants};
-use postroom_test_support::{TestUser, Testbed};
+use postroom_store::{EventDelivery, Store, StoreConfig, packs::Packs, tenants};
+use postroom_test_support::{FreshDatabase, TestUser, Testbed};
 use reqwest::{Client, Method, Response, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -25,8 +25,10 @@ pub(crate) struct Rig {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) tenant: Tenant,
     pub(crate) clock: ManualClock,
+    pub(crate) packs: Packs,
     http: Client,
     _directory: TempDir,
+    _database: Option<FreshDatabase>,
 }
 
 /// A tenant with its key.
@@ -37,11 +39,29 @@ pub(crate) struct Tenant {
 }
 
 impl Rig {
+    /// On SQLite.
     pub(crate) async fn start() -> Self {
+        Self::on(None).await
+    }
+
+    /// On a PostgreSQL database of its own.
+    pub(crate) async fn start_on_postgres() -> Self {
+        let database = Testbed::load().unwrap().fresh_database().await.unwrap();
+        Self::on(Some(database)).await
+    }
+
+    async fn on(database: Option<FreshDatabase>) -> Self {
         let testbed = Testbed::load().unwrap();
         let directory = TempDir::new().unwrap();
         let clock = ManualClock::new(SystemClock.now());
-        let config = StoreConfig::embedded(directory.path().join("postroom.sqlite"));
+        let config = match &database {
+            None => StoreConfig::embedded(directory.path().join("postroom.sqlite")),
+            Some(database) => StoreConfig {
+                url: database.url().to_owned(),
+                delivery: EventDelivery::Outbox,
+                max_connections: 5,
+            },
+        };
         let store = Store::open(&config, Arc::new(clock.clone())).await.unwrap();
         store.migrate().await.unwrap();
         let keys = Arc::new(KeyRing::from_list(&KeyRing::generate_entry("test").unwrap()).unwrap());
@@ -82,9 +102,10 @@ impl Rig {
         let mut settings = ManagerSettings::new(base.parse().unwrap(), HostName::parse("localhost").unwrap());
         settings.proof_time = Duration::from_secs(20);
         settings.max_message_bytes = 1024 * 1024;
+        let packs = Packs::in_directory(&directory.path().join("mail")).unwrap();
         let state = AppState::new(Components {
             store: store.clone(),
-            packs: Packs::in_directory(&directory.path().join("mail")).unwrap(),
+            packs: packs.clone(),
             keys: Arc::clone(&keys),
             connector,
             providers,
@@ -93,12 +114,18 @@ impl Rig {
         });
         let router = account_manager::router(state);
         tokio::spawn(async move {
-            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-                .await
-                .unwrap();
+            axum::serve(
+                listener,
+                router.into_make_service_with_connect_info::<SocketAddr>(),
+            )
+            .await
+            .unwrap();
         });
         let tenant = new_tenant(&store).await;
-        let http = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+        let http = Client::builder()
+            .redirect(redirect::Policy::none())
+            .build()
+            .unwrap();
         Self {
             testbed,
             base,
@@ -106,8 +133,10 @@ impl Rig {
             keys,
             tenant,
             clock,
+            packs,
             http,
             _directory: directory,
+            _database: database,
         }
     }
 
@@ -171,14 +200,18 @@ impl Rig {
         let (_, events) = self.get("/v1/events?limit=200").await;
         let bare = |event: &Value| {
             let name = event["type"].as_str().unwrap();
-            name.trim_start_matches("postroom.").trim_end_matches(".v1").to_owned()
+            name.trim_start_matches("postroom.")
+                .trim_end_matches(".v1")
+                .to_owned()
         };
         events["items"].as_array().unwrap().iter().map(bare).collect()
     }
 
     /// A browser that has entered the pages as that person.
     pub(crate) async fn browser(&self, user_ref: &str) -> Browser<'_> {
-        let (status, link) = self.post("/v1/sign-in-links", &json!({ "user_ref": user_ref })).await;
+        let (status, link) = self
+            .post("/v1/sign-in-links", &json!({ "user_ref": user_ref }))
+            .await;
         assert_eq!(status, StatusCode::CREATED, "{link}");
         self.enter(link["url"].as_str().unwrap()).await.0
     }
@@ -199,7 +232,9 @@ async fn new_tenant(store: &Store) -> Tenant {
     let (key, digest): (SecretString, _) = new_token("postroom_key").unwrap();
     let tx = store.begin("test.tenant").await.unwrap();
     let tenant = tenants::create(&tx, "Test").await.unwrap();
-    tenants::add_api_key(&tx, tenant.id, "test", digest).await.unwrap();
+    tenants::add_api_key(&tx, tenant.id, "test", digest)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     Tenant {
         id: tenant.id,
@@ -237,13 +272,16 @@ impl Browser<'_> {
         let csrf = self.open(page).await.hidden("csrf");
         let mut fields = fields.to_vec();
         fields.push(("csrf", &csrf));
-        self.send(self.rig.plain(Method::POST, action).form(&fields)).await
+        self.send(self.rig.plain(Method::POST, action).form(&fields))
+            .await
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Seen {
         let response = request.header(header::COOKIE, &self.cookie).send().await.unwrap();
         let headers = response.headers().clone();
-        let location = headers.get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned());
+        let location = headers
+            .get(header::LOCATION)
+            .map(|value| value.to_str().unwrap().to_owned());
         Seen {
             status: response.status(),
             location,
@@ -261,11 +299,16 @@ impl Seen {
 
     /// Where the page sends the browser by itself.
     pub(crate) fn onward(&self) -> String {
-        self.between("http-equiv=\"refresh\" content=\"0; url=", "\"").replace("&#38;", "&").replace("&amp;", "&")
+        self.between("http-equiv=\"refresh\" content=\"0; url=", "\"")
+            .replace("&#38;", "&")
+            .replace("&amp;", "&")
     }
 
     fn between(&self, before: &str, after: &str) -> String {
-        let (_, rest) = self.html.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.html));
+        let (_, rest) = self
+            .html
+            .split_once(before)
+            .unwrap_or_else(|| panic!("no {before} in {}", self.html));
         rest.split(after).next().unwrap().to_owned()
     }
 

@@ -8,7 +8,15 @@ use crate::rig::{Rig, answer};
 
 async fn send(rig: &Rig, account: &str, key: &str, body: &Value) -> (StatusCode, Value) {
     let request = rig.ask(Method::POST, &format!("/v1/accounts/{account}/send"));
-    answer(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+    answer(
+        request
+            .header("idempotency-key", key)
+            .json(body)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -31,17 +39,40 @@ async fn the_same_key_and_body_is_one_mail() {
     let mut other = body.clone();
     other["subject"] = json!("Another");
     let (status, problem) = send(&rig, &id, "k1", &other).await;
-    assert_eq!((status, problem["code"].as_str()), (StatusCode::CONFLICT, Some("idempotency_key_reused")));
-    let (_, submission) = rig.get(&format!("/v1/submissions/{}", first["submission_id"].as_str().unwrap())).await;
-    assert_eq!(submission["recipients"].as_array().unwrap().len(), 2, "{submission}");
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::CONFLICT, Some("idempotency_key_reused"))
+    );
+    let (_, submission) = rig
+        .get(&format!(
+            "/v1/submissions/{}",
+            first["submission_id"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(
+        submission["recipients"].as_array().unwrap().len(),
+        2,
+        "{submission}"
+    );
     assert_eq!(submission["message_id"], first["message_id"]);
     let events = rig.event_types().await;
-    assert_eq!(events.iter().filter(|event| *event == "send.requested").count(), 1);
+    assert_eq!(
+        events.iter().filter(|event| *event == "send.requested").count(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn two_at_the_same_moment_are_one_mail() {
-    let rig = Rig::start().await;
+    sent_at_the_same_moment(Rig::start().await).await;
+}
+
+#[tokio::test]
+async fn two_at_the_same_moment_are_one_mail_on_postgres() {
+    sent_at_the_same_moment(Rig::start_on_postgres().await).await;
+}
+
+async fn sent_at_the_same_moment(rig: Rig) {
     let (_, id) = rig.connected("send-race").await;
     let id = id.to_string();
     let body = json!({"to": ["bob@example.test"], "subject": "Race", "text": "x"});
@@ -60,11 +91,36 @@ async fn what_cannot_be_sent_names_its_field() {
         (json!({"to": []}), 422, "no_recipient", "to"),
         (json!({"to": ["bob"]}), 422, "invalid_address", "to"),
         (json!({"cc": ["b@x\r\nDATA"]}), 422, "invalid_address", "cc"),
-        (json!({"subject": "s\r\nBcc: x@y"}), 422, "control_character", "subject"),
-        (json!({"from_name": "A\r\nB"}), 422, "invalid_sender_name", "from_name"),
-        (json!({"in_reply_to": "no id"}), 422, "invalid_message_id", "in_reply_to"),
-        (json!({"attachments": [{"name": "a", "content": "***"}]}), 422, "invalid_base64", "attachments[0].content"),
-        (json!({"attachments": [{"name": "a", "content": "", "type": "x"}]}), 422, "invalid_content_type", "attachments"),
+        (
+            json!({"subject": "s\r\nBcc: x@y"}),
+            422,
+            "control_character",
+            "subject",
+        ),
+        (
+            json!({"from_name": "A\r\nB"}),
+            422,
+            "invalid_sender_name",
+            "from_name",
+        ),
+        (
+            json!({"in_reply_to": "no id"}),
+            422,
+            "invalid_message_id",
+            "in_reply_to",
+        ),
+        (
+            json!({"attachments": [{"name": "a", "content": "***"}]}),
+            422,
+            "invalid_base64",
+            "attachments[0].content",
+        ),
+        (
+            json!({"attachments": [{"name": "a", "content": "", "type": "x"}]}),
+            422,
+            "invalid_content_type",
+            "attachments",
+        ),
         (json!({"raw": "aGk="}), 422, "raw_and_parts", "raw"),
         (json!({"subjekt": "s"}), 400, "invalid_field", "subjekt"),
     ] {
@@ -74,12 +130,19 @@ async fn what_cannot_be_sent_names_its_field() {
         }
         let (seen, problem) = send(&rig, &id, "k", &body).await;
         assert_eq!(seen.as_u16(), status, "{change}: {problem}");
-        assert_eq!((problem["code"].as_str(), problem["field"].as_str()), (Some(code), Some(field)), "{change}: {problem}");
+        assert_eq!(
+            (problem["code"].as_str(), problem["field"].as_str()),
+            (Some(code), Some(field)),
+            "{change}: {problem}"
+        );
     }
     let mut large = base();
     large["attachments"] = json!([{"name": "a", "content": STANDARD.encode(vec![7; 1_040_000])}]);
     let (status, problem) = send(&rig, &id, "k", &large).await;
-    assert_eq!((status.as_u16(), problem["code"].as_str()), (413, Some("message_too_large")));
+    assert_eq!(
+        (status.as_u16(), problem["code"].as_str()),
+        (413, Some("message_too_large"))
+    );
 }
 
 #[tokio::test]
@@ -88,15 +151,29 @@ async fn a_raw_mail_leaves_without_its_bcc_and_under_no_other_name() {
     let (user, id) = rig.connected("send-raw").await;
     let id = id.to_string();
     let raw = |from: &str| {
-        let text = format!("From: {from}\nTo: bob@example.test\nBcc: cy@example.test\nSubject: Raw\n\nText\n");
+        let text =
+            format!("From: {from}\nTo: bob@example.test\nBcc: cy@example.test\nSubject: Raw\n\nText\n");
         json!({ "raw": STANDARD.encode(text) })
     };
     let (status, taken) = send(&rig, &id, "k", &raw(&user.address)).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{taken}");
-    let (_, submission) = rig.get(&format!("/v1/submissions/{}", taken["submission_id"].as_str().unwrap())).await;
-    let recipients: Vec<_> = submission["recipients"].as_array().unwrap().iter().map(|to| to["address"].as_str().unwrap()).collect();
+    let (_, submission) = rig
+        .get(&format!(
+            "/v1/submissions/{}",
+            taken["submission_id"].as_str().unwrap()
+        ))
+        .await;
+    let recipients: Vec<_> = submission["recipients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|to| to["address"].as_str().unwrap())
+        .collect();
     assert_eq!(recipients, ["bob@example.test", "cy@example.test"]);
     assert_eq!(submission["subject"], "Raw");
     let (status, problem) = send(&rig, &id, "k2", &raw("somebody@else.test")).await;
-    assert_eq!((status.as_u16(), problem["code"].as_str()), (422, Some("from_not_own")));
+    assert_eq!(
+        (status.as_u16(), problem["code"].as_str()),
+        (422, Some("from_not_own"))
+    );
 }

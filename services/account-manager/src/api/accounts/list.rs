@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::{
     accounts::{AccountView, show_all},
-    paging::{Page, limit},
     http::{
         extract::{ApiQuery, ApiTenant, parse_id},
         problem::Problem,
     },
+    paging::{Page, limit},
     state::AppState,
 };
 

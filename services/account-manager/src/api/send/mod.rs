@@ -14,7 +14,7 @@ use axum::{
 use postroom_events::{AccountId, EventMetadata, SendRequested, SubmissionId, SubmissionState};
 use postroom_mail::mime::ComposedMessage;
 use postroom_store::{
-    Account, StoreError, Submission, accounts as rows, events,
+    Account, ConnectionTrait, StoreError, Submission, accounts as rows, events,
     packs::{Frame, PackBuilder},
     submissions::{self, NewSubmission},
 };
@@ -54,7 +54,7 @@ pub(super) async fn send(
     refuse_disconnected(&account)?;
     let key = idempotency_key(&headers)?;
     let asked = digest_of(&account, &request)?;
-    if let Some(earlier) = earlier(&state, tenant, key.as_deref(), &asked).await? {
+    if let Some(earlier) = earlier(state.store().read(), tenant, key.as_deref(), &asked).await? {
         return Ok(accepted(&earlier));
     }
     let now = state.store().clock().now();
@@ -75,10 +75,15 @@ pub(super) async fn send(
     match keep(&state, &metadata, &account, order, prepared).await {
         Ok(submission) => Ok(accepted(&submission)),
         // The same request was sent twice at the same moment, and the other one was quicker.
-        Err(StoreError::AlreadyExists { .. }) => match earlier(&state, tenant, key.as_deref(), &asked).await? {
-            Some(earlier) => Ok(accepted(&earlier)),
-            None => Err(Problem::internal()),
-        },
+        Err(StoreError::AlreadyExists { .. }) => {
+            // Read in a transaction: it sees what is being committed along with it, and ends when that is on disk.
+            let tx = state.store().begin("submission.repeated").await?;
+            let found = earlier(tx.db(), tenant, key.as_deref(), &asked).await?;
+            tx.commit().await?;
+            found
+                .map(|earlier| accepted(&earlier))
+                .ok_or_else(Problem::internal)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -170,13 +175,13 @@ async fn keep(
 
 /// The answer that this key got before; a key that was used for another request is refused.
 async fn earlier(
-    state: &AppState,
+    db: &impl ConnectionTrait,
     tenant: ApiTenant,
     key: Option<&str>,
     asked: &[u8; 32],
 ) -> Result<Option<Submission>, Problem> {
     let Some(key) = key else { return Ok(None) };
-    let found = submissions::find_by_key(state.store().read(), tenant.0, key).await?;
+    let found = submissions::find_by_key(db, tenant.0, key).await?;
     match found {
         Some(earlier) if earlier.request_digest != asked => Err(Problem::conflict(
             "idempotency_key_reused",
@@ -211,7 +216,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         .ok_or_else(|| {
             Problem::bad_request(
                 "invalid_idempotency_key",
-                format!("The Idempotency-Key must have 1 to {MAX_KEY} printable ASCII characters, such as a UUID."),
+                format!(
+                    "The Idempotency-Key must have 1 to {MAX_KEY} printable ASCII characters, such as a UUID."
+                ),
             )
             .at("Idempotency-Key")
         })

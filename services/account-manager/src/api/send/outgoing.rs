@@ -77,7 +77,8 @@ fn decode(number: usize, attachment: Attachment) -> Result<MailAttachment, Probl
 
 pub(super) fn from_base64(text: &str, field: &str) -> Result<Vec<u8>, Problem> {
     STANDARD.decode(text).map_err(|_| {
-        let detail = format!("{field} is not base64 (RFC 4648, section 4, with padding, without line breaks).");
+        let detail =
+            format!("{field} is not base64 (RFC 4648, section 4, with padding, without line breaks).");
         unfit("invalid_base64", detail).at(field)
     })
 }

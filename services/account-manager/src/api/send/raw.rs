@@ -21,19 +21,27 @@ pub(super) fn prepare(
     now: DateTime<Utc>,
 ) -> Result<(ComposedMessage, String), Problem> {
     if !request.subject.is_empty() || request.text.is_some() || request.html.is_some() {
-        let detail = "A raw message brings its own subject and text. Send either raw, or subject, text and html.";
+        let detail =
+            "A raw message brings its own subject and text. Send either raw, or subject, text and html.";
         return Err(unfit("raw_and_parts", detail.to_owned()).at("raw"));
     }
     let source = from_base64(request.raw.as_deref().unwrap_or_default(), "raw")?;
     let summary = parse_for_store(&source).map_err(|error| {
-        unfit("raw_not_understood", format!("The raw message is not a mail: {error}.")).at("raw")
+        unfit(
+            "raw_not_understood",
+            format!("The raw message is not a mail: {error}."),
+        )
+        .at("raw")
     })?;
     let headers = summary.headers;
     check_author(account, &headers)?;
     let named = [request.to, request.cc, request.bcc].map(people).concat();
     let recipients = recipients(named.into_iter().map(|person| person.address).collect(), &headers)?;
     let message_id = headers.message_id.clone().unwrap_or_else(|| {
-        let domain = account.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let domain = account
+            .address
+            .rsplit_once('@')
+            .map_or("localhost", |(_, domain)| domain);
         format!("{}@{domain}", Uuid::new_v4())
     });
     let mut raw = Vec::with_capacity(source.len() + 256);
