@@ -1,4 +1,5 @@
 //! The API and the pages over HTTP, with the testbed's real mail servers and its OpenID provider behind them.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on should say where
 
 mod api;
 mod bad_input;
