@@ -1,6 +1,6 @@
 //! From the bytes of a part to its content: transfer encodings (RFC 2045 section 6) and charsets, both forgiving.
 
-use super::headers::TransferEncoding;
+use super::part_headers::TransferEncoding;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use std::borrow::Cow;

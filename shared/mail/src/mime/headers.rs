@@ -1,19 +1,19 @@
 //! Header fields as Postroom keeps them: decoded (RFC 2047, RFC 2231), without control characters, and with
 //! lengths that a database index can hold.
 
+use super::part_headers::PartHeaders;
 use super::structure::ParseError;
 use chrono::{DateTime, Utc};
-use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
+use mail_parser::{HeaderName, HeaderValue, Message, MessageParser};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 /// An id longer than a line may be (RFC 5322 section 2.1.1) is not an id, and would not fit a database index.
-const MAX_ID_BYTES: usize = 998;
+pub(super) const MAX_ID_BYTES: usize = 998;
 /// The thread's root and its nearest ancestors are kept; a longer chain loses its middle.
 const MAX_REFERENCES: usize = 200;
 const MAX_TEXT_BYTES: usize = 8 * 1024;
-const MAX_NAME_BYTES: usize = 255;
 
 /// A name and an address of a `From`, `To` or similar field.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -51,31 +51,6 @@ pub struct MessageHeaders {
     pub date: Option<DateTime<Utc>>,
 }
 
-/// How a part's content is written for the way (RFC 2045 section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TransferEncoding {
-    /// 7bit, 8bit, binary, or a name nobody knows.
-    Identity,
-    Base64,
-    QuotedPrintable,
-}
-
-/// The MIME fields of one part.
-#[derive(Debug)]
-pub(super) struct PartHeaders {
-    /// In lower case, for example `text/plain`.
-    pub(super) content_type: String,
-    boundary: Option<String>,
-    pub(super) charset: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) content_id: Option<String>,
-    /// `Content-Disposition: attachment`.
-    pub(super) is_attachment: bool,
-    /// `Content-Disposition: inline`.
-    pub(super) is_inline: bool,
-    pub(super) encoding: TransferEncoding,
-}
-
 /// Parses only what [`MessageHeaders`] keeps; all else (`Received` and its kin) is skipped, which is most of it.
 static MESSAGE_PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     MessageParser::new()
@@ -84,9 +59,6 @@ static MESSAGE_PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
         .header_address(HeaderName::Sender)
         .default_header_ignore()
 });
-
-static PART_PARSER: LazyLock<MessageParser> =
-    LazyLock::new(|| MessageParser::new().with_mime_headers().default_header_ignore());
 
 /// Reads the header block of a message: its own fields and those of its root part.
 pub(super) fn parse_message_headers(block: &[u8]) -> Result<(MessageHeaders, PartHeaders), ParseError> {
@@ -132,94 +104,17 @@ impl MessageHeaders {
     }
 }
 
-impl PartHeaders {
-    /// Reads the header block of a part; `in_digest` changes what a missing type means (RFC 2046 section 5.1.5).
-    pub(super) fn parse(block: &[u8], in_digest: bool) -> Result<Self, ParseError> {
-        let block = readable(block);
-        Ok(match run_parser(&PART_PARSER, &block)? {
-            Some(parsed) => Self::from_parsed(&parsed, in_digest),
-            None => Self::untyped(in_digest),
-        })
-    }
-
-    fn from_parsed(parsed: &Message<'_>, in_digest: bool) -> Self {
-        let part = parsed.root_part();
-        let mut headers = Self::untyped(in_digest);
-        if let Some(content_type) = part.content_type() {
-            // A type without a subtype is no type: plain text (RFC 2045 section 5.2).
-            if let Some(subtype) = content_type.subtype() {
-                let full = format!("{}/{}", content_type.ctype(), subtype).to_ascii_lowercase();
-                headers.content_type = clean(&full, MAX_NAME_BYTES);
-            } else {
-                headers.content_type = "text/plain".to_owned();
-            }
-            headers.charset = content_type.attribute("charset").map(str::to_owned);
-            headers.boundary = content_type
-                .attribute("boundary")
-                .map(|boundary| boundary.trim_end().to_owned());
-        }
-        if let Some(disposition) = part.content_disposition() {
-            headers.is_attachment = disposition.is_attachment();
-            headers.is_inline = disposition.is_inline();
-        }
-        headers.name = part.attachment_name().and_then(file_name);
-        headers.content_id = part
-            .content_id()
-            .map(|id| clean(id, MAX_ID_BYTES))
-            .filter(|id| !id.is_empty());
-        headers.encoding = match part.content_transfer_encoding().map(str::trim) {
-            Some(name) if name.eq_ignore_ascii_case("base64") => TransferEncoding::Base64,
-            Some(name) if name.eq_ignore_ascii_case("quoted-printable") => TransferEncoding::QuotedPrintable,
-            _ => TransferEncoding::Identity,
-        };
-        headers
-    }
-
-    fn untyped(in_digest: bool) -> Self {
-        Self {
-            content_type: if in_digest { "message/rfc822" } else { "text/plain" }.to_owned(),
-            boundary: None,
-            charset: None,
-            name: None,
-            content_id: None,
-            is_attachment: false,
-            is_inline: false,
-            encoding: TransferEncoding::Identity,
-        }
-    }
-
-    /// The boundary, if this is a multipart that has one.
-    pub(super) fn boundary(&self) -> Option<&str> {
-        let boundary = self.boundary.as_deref().filter(|boundary| !boundary.is_empty());
-        if self.content_type.starts_with("multipart/") {
-            boundary
-        } else {
-            None
-        }
-    }
-
-    /// Whether this is the multipart of that subtype.
-    pub(super) fn is_multipart(&self, subtype: &str) -> bool {
-        self.content_type.strip_prefix("multipart/") == Some(subtype)
-    }
-
-    /// A multipart whose boundary opens nothing is read as plain text rather than lost.
-    pub(super) fn as_leaf(mut self) -> Self {
-        if self.content_type.starts_with("multipart/") {
-            self.content_type = "text/plain".to_owned();
-        }
-        self
-    }
-}
-
 /// Runs the header parser. It promises not to panic; a mail that proves otherwise must fail by itself only.
-fn run_parser<'x>(parser: &MessageParser, block: &'x [u8]) -> Result<Option<Message<'x>>, ParseError> {
+pub(super) fn run_parser<'x>(
+    parser: &MessageParser,
+    block: &'x [u8],
+) -> Result<Option<Message<'x>>, ParseError> {
     catch_unwind(AssertUnwindSafe(|| parser.parse_headers(block))).map_err(|_| ParseError::ParserFailed)
 }
 
 /// The block with a line end at its end (the parser drops an unfinished last field) and with raw 8-bit lines that
 /// are not UTF-8 read as Windows-1252, which is what their senders nearly always meant.
-fn readable(block: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn readable(block: &[u8]) -> Cow<'_, [u8]> {
     let complete = block.is_empty() || block.ends_with(b"\n");
     if complete && std::str::from_utf8(block).is_ok() {
         return Cow::Borrowed(block);
@@ -265,14 +160,6 @@ fn addresses(parsed: &Message<'_>, name: HeaderName<'static>) -> Vec<MailAddress
             (name.is_some() || !address.is_empty()).then_some(MailAddress { name, address })
         })
         .collect()
-}
-
-/// A file name that is only a name: no folders, no control or direction-turning characters, at most 255 bytes.
-fn file_name(raw: &str) -> Option<String> {
-    let last = raw.rsplit(['/', '\\']).next().unwrap_or_default();
-    let turned = |c: &char| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name = clean(&last.chars().filter(turned).collect::<String>(), MAX_NAME_BYTES);
-    (!name.is_empty() && name != "." && name != "..").then_some(name)
 }
 
 /// Text on one line: control characters become spaces (an encoded word may hold NUL or a line end), ends are
@@ -354,15 +241,6 @@ mod tests {
             headers(b"To: a@x\r\nMessage-ID: <1@x>").message_id.as_deref(),
             Some("1@x")
         );
-    }
-
-    #[test]
-    fn file_names_cannot_climb() {
-        assert_eq!(file_name("../../etc/passwd").as_deref(), Some("passwd"));
-        assert_eq!(file_name("C:\\x\\report.pdf").as_deref(), Some("report.pdf"));
-        assert_eq!(file_name("a\u{202e}fdp.exe").as_deref(), Some("afdp.exe"));
-        assert_eq!(file_name(".."), None);
-        assert_eq!(file_name("x/"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod headers;
 mod html;
 mod identity;
 mod parse;
+mod part_headers;
 mod snippet;
 mod structure;
 

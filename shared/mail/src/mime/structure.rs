@@ -4,7 +4,8 @@
 //! bytes and `MAX_PARTS` header blocks. An attached message (`message/rfc822`) is one opaque leaf; whoever wants
 //! to look inside parses its bytes as a message of its own.
 
-use super::headers::{MessageHeaders, PartHeaders, parse_message_headers};
+use super::headers::{MessageHeaders, parse_message_headers};
+use super::part_headers::PartHeaders;
 use memchr::{memchr, memmem};
 
 /// How deep multiparts may nest before a message is refused.
