@@ -4,6 +4,9 @@ packages_postfix() { echo postfix libsasl2-modules; }
 
 ports_postfix() { echo "$SUBMISSION_PORT $SUBMISSIONS_PORT"; }
 
+# What may follow a special recipient's name: `reject-7` is special, `rejected` is an ordinary user.
+DETAIL='([^a-z@][^@]*)?'
+
 start_postfix() {
   local home=$DIR/postfix
   mkdir -p "$home/etc" "$home/spool" "$home/data"
@@ -13,7 +16,7 @@ start_postfix() {
   postfix_refused_recipients >"$home/etc/refused_recipients"
   postfix_refused_data >"$home/etc/refused_data"
   # Accepted here, refused by the next hop: that is what makes a bounce that comes later.
-  echo "/^(bounce|defer).*@/ smtp:[127.0.0.1]:$SINK_PORT" >"$home/etc/transport"
+  echo "/^(bounce|defer)$DETAIL@/ smtp:[127.0.0.1]:$SINK_PORT" >"$home/etc/transport"
   # A person may send as their own address, with or without +detail.
   echo '/^([^+@]+)(\+[^@]*)?(@.*)$/ $1$3' >"$home/etc/sender_owners"
   postfix -c "$home/etc" start >>"$LOGS/postfix.log" 2>&1
@@ -75,20 +78,20 @@ X
 }
 
 postfix_refused_recipients() {
-  cat <<'X'
-/^reject.*@/      550 5.1.1 Recipient rejected by the testbed
-/^tempfail.*@/    450 4.2.1 Mailbox temporarily unavailable (testbed)
-/^quota.*@/       452 4.2.2 Mailbox full (testbed)
-/^toomany.*@/     550 5.7.233 SubmissionQuotaExceededException; too many recipients today (testbed)
-/^hangup.*@/      421 4.7.0 Try again later, closing connection (testbed)
+  cat <<X
+/^reject$DETAIL@/    550 5.1.1 Recipient rejected by the testbed
+/^tempfail$DETAIL@/  450 4.2.1 Mailbox temporarily unavailable (testbed)
+/^quota$DETAIL@/     452 4.2.2 Mailbox full (testbed)
+/^toomany$DETAIL@/   550 5.7.233 SubmissionQuotaExceededException; too many recipients today (testbed)
+/^hangup$DETAIL@/    421 4.7.0 Try again later, closing connection (testbed)
 X
 }
 
 # Looked at after the message itself; Postfix names the recipient then only if there is just one.
 postfix_refused_data() {
-  cat <<'X'
-/^data-reject.*@/    554 5.7.1 Message refused by the testbed
-/^data-tempfail.*@/  451 4.3.0 Message refused for now by the testbed
+  cat <<X
+/^data-reject$DETAIL@/    554 5.7.1 Message refused by the testbed
+/^data-tempfail$DETAIL@/  451 4.3.0 Message refused for now by the testbed
 X
 }
 

@@ -1,6 +1,6 @@
 // An SMTP server that keeps what it is given: sink.mjs PORT DIRECTORY.
 // A message becomes NAME.eml (its bytes) and then NAME.json (its envelope): a .json means that both are whole.
-// Recipients named bounce* are refused for good, defer* for now; the submission server turns that into notices.
+// Recipients `bounce` (or `bounce-7`) are refused for good, `defer` for now; the submission server turns that into notices.
 import fs from 'node:fs';
 import path from 'node:path';
 import { SMTPServer } from 'smtp-server';
@@ -13,8 +13,8 @@ function refusal(responseCode, text) {
 }
 
 function judgeRecipient(address) {
-  if (address.startsWith('bounce')) return refusal(550, '5.1.1 This mailbox does not exist (testbed)');
-  if (address.startsWith('defer')) return refusal(450, '4.2.1 This mailbox is busy (testbed)');
+  if (/^bounce([^a-z]|$)/i.test(address)) return refusal(550, '5.1.1 This mailbox does not exist (testbed)');
+  if (/^defer([^a-z]|$)/i.test(address)) return refusal(450, '4.2.1 This mailbox is busy (testbed)');
   return undefined;
 }
 

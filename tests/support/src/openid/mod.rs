@@ -1,0 +1,5 @@
+//! The OpenID provider: changing what it does, and walking through its pages.
+
+pub(crate) mod admin;
+pub(crate) mod faults;
+pub(crate) mod pages;
