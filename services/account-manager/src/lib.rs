@@ -11,17 +11,20 @@ mod accounts;
 mod api;
 pub mod connect;
 mod download;
+mod handler;
 mod http;
 mod links;
 mod oauth;
 mod pages;
 mod paging;
+mod service;
 mod state;
 
 use axum::{Router, extract::Request, middleware::Next};
 
 pub use http::problem::{FieldProblem, Problem};
 pub use links::{MadeLink, make as make_sign_in_link};
+pub use service::{run, state_of};
 pub use state::{AppState, Components, ManagerSettings};
 
 /// API and pages, ready to be served.

@@ -9,3 +9,4 @@ mod pages;
 mod reading;
 mod rig;
 mod sending;
+mod service;
