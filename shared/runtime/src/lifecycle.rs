@@ -28,7 +28,7 @@ where
     let settings = ServiceCommand::parse().settings;
     run_to_exit(service, &settings.clone(), async move {
         let parts = Parts::assemble(settings, stop_signal()?).await?;
-        let background = crate::background::start(&parts);
+        let background = crate::Background::start(&parts);
         let serves_itself = service == "account-manager";
         if !serves_itself {
             tokio::spawn(serve_health(Arc::clone(&parts)));
@@ -64,7 +64,7 @@ where
         .context("cannot start")?;
     runtime.block_on(async {
         postroom_telemetry::metrics_handle();
-        let telemetry = postroom_telemetry::init(TelemetryConfig {
+        let telemetry = postroom_telemetry::init(&TelemetryConfig {
             service,
             log_format: settings.log_format,
             filter: settings.log.clone(),

@@ -151,8 +151,8 @@ async fn open_store(settings: &Settings, mode: Mode, clock: Arc<dyn Clock>) -> R
 
 fn open_packs(settings: &Settings, mode: Mode) -> Result<Packs, StartError> {
     match (&settings.objects_url, mode) {
-        (Some(url), _) => Ok(Packs::open(url)?),
-        (None, Mode::Embedded) => Ok(Packs::directory(&settings.data_dir.join("mail"))?),
+        (Some(url), _) => Ok(Packs::open(url.as_str())?),
+        (None, Mode::Embedded) => Ok(Packs::in_directory(&settings.data_dir.join("mail"))?),
         (None, Mode::Distributed) => Err(StartError::Configuration(
             "POSTROOM_OBJECTS_URL is not set. Every process must reach the same stored mail: name an S3 bucket \
              (s3://BUCKET/PREFIX) or a shared directory (file:///DIRECTORY)."

@@ -1,7 +1,10 @@
 //! After a commit: ring the bells of the embedded queues and of the outbox, and wake the workers that hold the accounts
 //! with new work.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use postroom_bus::{Bus, Wake};
 use postroom_events::{AccountId, WorkerId};
@@ -58,11 +61,11 @@ async fn send_wakes(
         let accounts: BTreeSet<_> = waiting.drain(..).collect();
         match leases::holders(store.read(), &accounts.into_iter().collect::<Vec<_>>()).await {
             Ok(holders) => {
-                for (worker, accounts) in holders {
-                    let wakes: Vec<_> = accounts
-                        .into_iter()
-                        .map(|account_id| Wake { account_id })
-                        .collect();
+                let mut by_worker: BTreeMap<_, Vec<_>> = BTreeMap::new();
+                for (account_id, worker) in holders {
+                    by_worker.entry(worker).or_default().push(Wake { account_id });
+                }
+                for (worker, wakes) in by_worker {
                     wake_sender.wake(worker, &wakes).await;
                 }
             }
