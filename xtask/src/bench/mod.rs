@@ -45,8 +45,16 @@ const NAMES: [&str; 1] = ["backfill"];
 /// Runs a bench and prints its report. The exit code says whether every contender ran, not whether the targets are met.
 ///
 /// # Errors
-/// The bench has no such name, or what it needs (the testbed, a release build) could not be had.
+/// The bench has no such name, or what it needs (the testbed, a release build) could not be had, or Ctrl-C stopped it; mailboxes and
+/// processes made for it are gone then.
 pub(crate) async fn run(args: &BenchArgs) -> Result<ExitCode> {
+    tokio::select! {
+        outcome = measure(args) => outcome,
+        _ = tokio::signal::ctrl_c() => bail!("the bench was stopped before its end; nothing was judged"),
+    }
+}
+
+async fn measure(args: &BenchArgs) -> Result<ExitCode> {
     let mut bench = match args.name.as_deref() {
         Some("backfill") => backfill::bench()
             .await
