@@ -27,7 +27,14 @@ impl Handler for AccountEvents {
     async fn apply(&self, tx: &Tx, delivery: &HandledEvent, (): &()) -> Result<Verdict, HandlerError> {
         match &delivery.event {
             Event::BackfillProgressed(event) => {
-                progressed(tx, event.account_id, event.messages_done, event.messages_total, false).await?;
+                progressed(
+                    tx,
+                    event.account_id,
+                    event.messages_done,
+                    event.messages_total,
+                    false,
+                )
+                .await?;
             }
             Event::BackfillCompleted(event) => {
                 let done = event.messages_done;
@@ -35,14 +42,23 @@ impl Handler for AccountEvents {
                     first_sync_is_over(tx, &delivery.metadata(), event.account_id).await?;
                 }
             }
-            other => tracing::debug!(event.r#type = other.event_type(), "Its writer has changed the row already"),
+            other => tracing::debug!(
+                event.r#type = other.event_type(),
+                "Its writer has changed the row already"
+            ),
         }
         Ok(Verdict::Done)
     }
 }
 
 /// Notes progress that goes beyond what is noted; events come in any order. Gives whether the account is still there.
-async fn progressed(tx: &Tx, id: AccountId, done: i64, total: i64, completed: bool) -> Result<bool, StoreError> {
+async fn progressed(
+    tx: &Tx,
+    id: AccountId,
+    done: i64,
+    total: i64,
+    completed: bool,
+) -> Result<bool, StoreError> {
     let account = match accounts::find(tx.db(), id).await {
         Ok(account) => account,
         Err(StoreError::NotFound { .. }) => return Ok(false),
@@ -51,7 +67,14 @@ async fn progressed(tx: &Tx, id: AccountId, done: i64, total: i64, completed: bo
     let news = done > account.messages_done || (completed && account.backfilled_at.is_none());
     if news && account.disconnected_at.is_none() {
         let done = done.max(account.messages_done);
-        accounts::set_progress(tx, id, done, total.max(account.messages_total).max(done), completed).await?;
+        accounts::set_progress(
+            tx,
+            id,
+            done,
+            total.max(account.messages_total).max(done),
+            completed,
+        )
+        .await?;
     }
     Ok(true)
 }

@@ -12,6 +12,7 @@ mod api;
 pub mod connect;
 mod download;
 mod handler;
+mod housekeeping;
 mod http;
 mod links;
 mod oauth;

@@ -1,20 +1,15 @@
 //! The service's life: from the settings of the process to a server that stops when it is told to.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use postroom_mail::net::{AddressPolicy, Connector, ConnectorSettings, HostName, IpNetwork};
 use postroom_oauth::{HttpSettings, IdentityHttp, IdentityProviders};
 use postroom_providers::{OAuthRegistration, ProviderCatalogue};
 use postroom_runtime::{ConsumerLoop, LoopOptions, Parts, Settings};
-use postroom_store::{Store, StoreError, authorization_requests, sessions};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use crate::{AppState, Components, ManagerSettings, handler::AccountEvents, router};
-
-/// Sessions, links and sign-ins whose time is over are forgotten so often.
-const TIDY: Duration = Duration::from_secs(600);
+use crate::{AppState, Components, ManagerSettings, handler::AccountEvents, housekeeping, router};
 
 /// Serves API, pages, health and metrics, and handles account-manager's events, until the process is to stop.
 ///
@@ -39,7 +34,7 @@ pub async fn run(parts: Arc<Parts>) -> anyhow::Result<()> {
     let (served, (), ()) = tokio::join!(
         async { serving.await.context("the HTTP server failed") },
         events.run(shutdown.clone()),
-        tidy(&parts.store, shutdown.clone()),
+        housekeeping::run(&parts.store, &parts.packs, shutdown.clone()),
     );
     served
 }
@@ -51,7 +46,9 @@ pub async fn run(parts: Arc<Parts>) -> anyhow::Result<()> {
 pub fn state_of(parts: &Parts) -> anyhow::Result<AppState> {
     let settings = &parts.settings;
     let networks = networks(settings)?;
-    let loopback_is_open = networks.iter().any(|network| network.contains([127, 0, 0, 1].into()));
+    let loopback_is_open = networks
+        .iter()
+        .any(|network| network.contains([127, 0, 0, 1].into()));
     let providers = settings.providers_file.as_deref().map(read).transpose()?;
     let providers = Arc::new(ProviderCatalogue::load(providers.as_deref())?);
     let registrations = settings.oauth_file.as_deref().map(read).transpose()?;
@@ -101,23 +98,4 @@ fn manager_settings(settings: &Settings) -> anyhow::Result<ManagerSettings> {
 
 fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
-async fn tidy(store: &Store, shutdown: CancellationToken) {
-    loop {
-        if let Err(error) = forget_ended(store).await {
-            tracing::warn!(%error, "Sessions whose time is over could not be forgotten; it is tried again");
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(TIDY) => {}
-        }
-    }
-}
-
-async fn forget_ended(store: &Store) -> Result<(), StoreError> {
-    let tx = store.begin("sessions.forget_ended").await?;
-    sessions::forget_ended(&tx).await?;
-    authorization_requests::forget_ended(&tx).await?;
-    tx.commit().await
 }

@@ -122,7 +122,10 @@ async fn connected_again(rig: Rig) {
     let metadata = EventMetadata::started_by("imap-fetcher", rig.tenant.id);
     accounts::change_state(&tx, &metadata, change).await.unwrap();
     tx.commit().await.unwrap();
-    rig.testbed.set_password(&mut user, "another-password").await.unwrap();
+    rig.testbed
+        .set_password(&mut user, "another-password")
+        .await
+        .unwrap();
 
     let path = format!("/v1/accounts/{id}");
     let (_, stuck) = rig.get(&path).await;

@@ -8,5 +8,6 @@ mod oauth;
 mod pages;
 mod reading;
 mod rig;
+mod send_blocked;
 mod sending;
 mod service;
