@@ -158,17 +158,31 @@ fn all_processes() -> impl Iterator<Item = (u32, u32)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
-        Some((pid, stat_of(pid)?.1.parse().ok()?))
+        Some((pid, stat_of(pid)?.parent))
     })
 }
 
+/// Whether a process still holds its files and ports. One that nobody waits for stays a zombie, which holds nothing;
+/// but the zombie of a killed process has threads for a moment, and these hold everything.
 fn is_running(pid: u32) -> bool {
-    stat_of(pid).is_some_and(|(state, _)| state != "Z")
+    stat_of(pid).is_some_and(|stat| stat.state != "Z" || stat.threads > 1)
 }
 
-/// State and parent of a process: the two fields after its name, which stands in parentheses.
-fn stat_of(pid: u32) -> Option<(String, String)> {
+/// Three of the fields of `/proc/PID/stat` (proc(5)).
+struct Stat {
+    state: String,
+    parent: u32,
+    threads: u32,
+}
+
+fn stat_of(pid: u32) -> Option<Stat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+    // The second field, the name in parentheses, may hold spaces: count from its end. The state is the third field.
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let number = |field: usize| fields.get(field - 3)?.parse().ok();
+    Some(Stat {
+        state: (*fields.first()?).to_owned(),
+        parent: number(4)?,
+        threads: number(20)?,
+    })
 }

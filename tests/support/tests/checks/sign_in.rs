@@ -7,8 +7,10 @@ use postroom_test_support::{
     Fault, FaultMode, ImapReply, ImapStatus, Revoke, Settings, TestUser, Testbed, oauthbearer, xoauth2,
 };
 
-const MECHANISMS: [(&str, fn(&str, &str) -> String); 2] =
-    [("XOAUTH2", xoauth2), ("OAUTHBEARER", oauthbearer)];
+/// Writes the initial response for an address and a token.
+type InitialResponse = fn(&str, &str) -> String;
+
+const MECHANISMS: [(&str, InitialResponse); 2] = [("XOAUTH2", xoauth2), ("OAUTHBEARER", oauthbearer)];
 
 async fn sign_in(testbed: &Testbed, user: &TestUser, mechanism: &str, response: &str) -> Result<ImapReply> {
     let mut client = testbed.imap_client().await?;
