@@ -1,6 +1,7 @@
 //! `cargo xtask`: what people who work on Postroom run.
 
 mod bench;
+mod testbed;
 
 use std::process::ExitCode;
 
@@ -17,11 +18,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::BenchArgs),
+    Testbed(testbed::TestbedArgs),
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args).await,
+        Command::Testbed(args) => testbed::run(&args),
     }
 }
