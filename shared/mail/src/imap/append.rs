@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use super::answer::CompletionCode;
 use super::date;
 use super::error::{ImapError, ImapErrorKind};
 use super::flag::Flags;
 use super::folder_name::FolderName;
 use super::session::ImapSession;
 use super::uid::{Uid, UidValidity};
-use super::wire::{CompletionCode, Event};
+use super::wire::Event;
 
 /// Up to this size, in bytes, a message is sent without waiting for the server's leave where it takes that
 /// (LITERAL+, RFC 7888). A larger one waits: a refusal then costs nothing.

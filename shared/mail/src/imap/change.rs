@@ -2,13 +2,13 @@
 
 use imap_proto::Response;
 
+use super::answer::{Completion, CompletionCode, completion_code};
 use super::error::ImapError;
 use super::fetch::MAX_SET_TEXT;
 use super::flag::{Flag, Flags};
 use super::folder_name::FolderName;
 use super::session::ImapSession;
 use super::uid::{Uid, UidSet, UidValidity};
-use super::wire::{Completion, CompletionCode, completion_code};
 
 /// What to do with flags.
 #[derive(Clone, Debug, PartialEq, Eq)]

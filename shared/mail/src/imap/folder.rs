@@ -2,12 +2,12 @@
 
 use imap_proto::{MailboxDatum, NameAttribute, Response, ResponseCode, StatusAttribute};
 
+use super::answer::CompletionCode;
 use super::error::{ImapError, ImapErrorKind};
 use super::folder_name::{FolderName, unescaped};
 use super::role::FolderRole;
 use super::session::{ImapSession, Notices};
 use super::uid::{ModSeq, Uid, UidValidity};
-use super::wire::CompletionCode;
 
 /// The most folders that are listed; the rest is left out, and said so.
 const MAX_FOLDERS: usize = 20_000;

@@ -13,6 +13,7 @@
 //! A session that is dropped in the middle of a command cannot be used again by mistake: the next command fails
 //! with [`ImapErrorKind::Interrupted`] instead of reading somebody else's answer.
 
+mod answer;
 mod append;
 mod capability;
 mod change;
