@@ -50,7 +50,7 @@ const CAUSES: &[(&str, &str)] = &[
         "The saved sign-in of {address} was replaced by the provider, and its answer got lost. Connect the account again.",
     ),
     (
-        "mailbox_not_reachable",
+        "mailbox_unavailable",
         "Signing in works, but the mailbox behind {address} cannot be opened: it may be another account, IMAP may be \
          switched off, or a permission may be missing. Check these with the provider.",
     ),
@@ -80,6 +80,44 @@ const CAUSES: &[(&str, &str)] = &[
     (
         "timed_out",
         "The mail server does not answer in time. It is tried again by itself.",
+    ),
+    (
+        "certificate_wrong_name",
+        "The certificate of the mail server is for another name. It is tried again by itself; if the server moved, connect \
+         the account again with its new name.",
+    ),
+    (
+        "certificate_unknown_issuer",
+        "The certificate of the mail server was not issued by an authority that is trusted here. The operator can add it.",
+    ),
+    (
+        "name_service_failed",
+        "The server name could not be looked up. It is tried again by itself.",
+    ),
+    (
+        "network",
+        "The connection to the mail server failed. It is tried again by itself.",
+    ),
+    (
+        "connection_lost",
+        "The connection to the mail server broke. It is tried again by itself.",
+    ),
+    (
+        "temporarily_unavailable",
+        "The mail server asks to come back later. It is tried again by itself.",
+    ),
+    (
+        "sign_in_not_offered",
+        "The mail server no longer offers this way to sign in. Connect the account again in another way.",
+    ),
+    (
+        "auth_not_offered",
+        "The sending server no longer offers this way to sign in. Connect the account again in another way.",
+    ),
+    (
+        "starttls_not_offered",
+        "The mail server no longer offers encryption there, so nothing was sent to it. Connect the account again with TLS \
+         from the start.",
     ),
     // A person's own decisions.
     (

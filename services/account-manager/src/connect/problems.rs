@@ -78,7 +78,13 @@ pub(super) fn of_imap(error: &ImapError, draft: &ConnectDraft, provider: Option<
         ImapErrorKind::Credential(_) => (Field::Login, "credential_unusable"),
         ImapErrorKind::NotImap { .. } => (Field::Port, "not_a_mail_server"),
         ImapErrorKind::TimedOut { .. } => (Field::Host, "timed_out"),
-        _ => (Field::Host, error.code()),
+        ImapErrorKind::Lost { .. } => (Field::Port, "connection_lost"),
+        ImapErrorKind::MailboxUnavailable { .. } => (Field::Login, "mailbox_unavailable"),
+        ImapErrorKind::TemporarilyUnavailable { .. } | ImapErrorKind::Bye { .. } => {
+            (Field::Host, "temporarily_unavailable")
+        }
+        ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. } => (Field::Host, "refused"),
+        _ => (Field::Host, "protocol_broken"),
     };
     Half::Imap.problem(field, code, &error.to_string())
 }
