@@ -81,6 +81,7 @@ create table locations (
     message_id @uuid not null references messages (id) on delete cascade,
     flags text not null,
     modseq bigint,
+    linked_at @time not null,
     primary key (folder_id, uid_validity, uid)
 )
 ;

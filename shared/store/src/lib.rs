@@ -14,15 +14,26 @@ mod sql;
 mod transaction;
 
 pub mod accounts;
+pub mod authorization_requests;
 pub mod credentials;
 pub mod dead_letters;
+pub mod erasure;
 pub mod events;
+pub mod folders;
 pub mod grants;
 pub mod handled;
+pub mod leases;
+pub mod locations;
+pub mod messages;
 pub mod outbox;
+pub mod packs;
 pub mod queue;
 pub mod retries;
+pub mod sessions;
+pub mod submissions;
 pub mod tenants;
+pub mod work;
+pub mod workers;
 
 pub use database::{Backend, CommitListener, EventDelivery, Store, StoreConfig};
 pub use entities::*;

@@ -214,6 +214,17 @@ impl SqliteWriter {
         &self.connection
     }
 
+    /// The writer outside any transaction, for maintenance: whatever group is open is committed first, and nobody
+    /// writes while the guard lives.
+    pub(crate) async fn alone(&self) -> WriterAlone<'_> {
+        let mut guard = Arc::clone(&self.writer).lock_owned().await;
+        guard.commit_group().await;
+        WriterAlone {
+            connection: &self.connection,
+            _guard: guard,
+        }
+    }
+
     /// Joins the open group, or opens one.
     async fn join(&self) -> Result<(DatabaseTransaction, OwnedMutexGuard<Writer>), StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
@@ -237,6 +248,18 @@ impl SqliteWriter {
             }
             None => Err(group_lost()),
         }
+    }
+}
+
+/// The writer's connection while nobody else writes.
+pub(crate) struct WriterAlone<'a> {
+    connection: &'a DatabaseConnection,
+    _guard: OwnedMutexGuard<Writer>,
+}
+
+impl WriterAlone<'_> {
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        self.connection
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a message lies: (folder, uidvalidity, uid).
 
+use chrono::{DateTime, Utc};
 use postroom_events::{AccountId, FolderId, MessageId};
 use sea_orm::entity::prelude::*;
 
@@ -17,6 +18,7 @@ pub struct Model {
     pub message_id: MessageId,
     pub flags: String,
     pub modseq: Option<i64>,
+    pub linked_at: DateTime<Utc>,
 }
 
 /// Joins are written where they are used.
