@@ -20,6 +20,9 @@ pub struct RabbitMqConfig {
     /// How often a delivery may be handed out and not settled before it becomes a dead letter. Must be the same for
     /// all processes: a queue that exists with another limit cannot be declared.
     pub delivery_limit: u32,
+    /// A consumer that has heard nothing for so long consumes again: the broker tells nobody when a quorum queue was
+    /// deleted, and a consumer of one can fall silent when its leader moves.
+    pub consume_again_after: Duration,
 }
 
 impl RabbitMqConfig {
@@ -33,6 +36,7 @@ impl RabbitMqConfig {
             confirm_timeout: Duration::from_secs(30),
             // A crash counts for every delivery that was out, so the innocent ones need room, too.
             delivery_limit: 20,
+            consume_again_after: Duration::from_secs(60),
         }
     }
 }

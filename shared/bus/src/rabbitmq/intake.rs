@@ -11,12 +11,17 @@ use lapin::{
     Channel,
     message::Delivery as AmqpDelivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
+    protocol::constants::REPLY_SUCCESS,
     types::FieldTable,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::{debug, warn};
 
-use super::link::{Link, pause};
+use super::link::{Link, at_last};
 use crate::{BusError, Settle, Tag};
 
 /// A consumer of a queue that consumes again whenever its stream ends.
@@ -26,6 +31,7 @@ pub(crate) struct Intake {
     queue: &'static str,
     prefetch: u16,
     open: Option<Open>,
+    opening: Option<oneshot::Receiver<Open>>,
     /// Raised with each channel, because delivery tags start anew on each.
     generation: u64,
     /// What has arrived and was not handed out yet. Kept here and not in a future, so that a caller may stop waiting.
@@ -37,7 +43,14 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 struct Open {
     channel: Channel,
-    stream: lapin::Consumer,
+    /// Taken when it is dropped, only.
+    stream: Option<lapin::Consumer>,
+}
+
+impl Open {
+    async fn next(&mut self) -> Option<lapin::Result<AmqpDelivery>> {
+        self.stream.as_mut()?.next().await
+    }
 }
 
 impl Intake {
@@ -47,6 +60,7 @@ impl Intake {
             queue,
             prefetch,
             open: None,
+            opening: None,
             generation: 0,
             arrived: VecDeque::new(),
             outstanding: BTreeSet::new(),
@@ -101,31 +115,35 @@ impl Intake {
 
     /// Waits for one delivery, or for a channel to wait on.
     async fn receive(&mut self) {
+        let patience = self.link.config().consume_again_after;
         let Some(open) = &mut self.open else {
             return self.consume().await;
         };
-        match open.stream.next().await {
-            Some(Ok(delivery)) => self.accept(delivery),
-            Some(Err(error)) => {
+        match timeout(patience, open.next()).await {
+            Ok(Some(Ok(delivery))) => self.accept(delivery),
+            Ok(Some(Err(error))) => {
                 warn!(bus.queue = self.queue, %error, "The stream of deliveries broke; consuming again");
                 self.lose();
             }
-            None => {
+            Ok(None) => {
                 warn!(
                     bus.queue = self.queue,
                     "The broker ended the stream of deliveries; consuming again"
                 );
                 self.lose();
             }
+            // With something out, consuming again would deliver it twice; a full house is no silence anyway.
+            Err(_) if self.outstanding.is_empty() => self.lose(),
+            Err(_) => {}
         }
     }
 
     /// Whether another delivery arrived before the deadline. What is there already needs no waiting.
     async fn receive_before(&mut self, deadline: Instant) -> bool {
         let Some(open) = &mut self.open else { return false };
-        let next = match open.stream.next().now_or_never() {
+        let next = match open.next().now_or_never() {
             Some(next) => next,
-            None => match timeout_at(deadline, open.stream.next()).await {
+            None => match timeout_at(deadline, open.next()).await {
                 Ok(next) => next,
                 Err(_) => return false,
             },
@@ -152,30 +170,50 @@ impl Intake {
     }
 
     async fn consume(&mut self) {
-        let mut attempt = 0_u32;
-        loop {
-            let channel = self.link.channel_at_last().await;
-            match consume(&channel, self.queue, self.prefetch).await {
-                Ok(stream) => {
-                    self.lose();
-                    self.generation += 1;
-                    self.open = Some(Open { channel, stream });
-                    return;
-                }
-                Err(error) => warn!(bus.queue = self.queue, %error, "The queue cannot be consumed yet"),
-            }
-            // The queue may be gone, or its leader not elected yet.
-            if let Err(error) = self.declare_again().await {
-                warn!(bus.queue = self.queue, %error, "The topology cannot be declared yet");
-            }
-            attempt = attempt.saturating_add(1);
-            pause(attempt).await;
+        let (link, queue, prefetch) = (&self.link, self.queue, self.prefetch);
+        let opening = self.opening.get_or_insert_with(|| {
+            let link = Arc::clone(link);
+            at_last(move || open(Arc::clone(&link), queue, prefetch))
+        });
+        let opened = opening.await;
+        self.opening = None;
+        if let Ok(open) = opened {
+            self.lose();
+            self.generation += 1;
+            self.open = Some(open);
         }
     }
+}
 
-    async fn declare_again(&self) -> Result<(), BusError> {
-        let channel = self.link.channel().await?;
-        self.link.declare_topology(&channel).await
+async fn open(link: Arc<Link>, queue: &'static str, prefetch: u16) -> Result<Open, BusError> {
+    let channel = link.channel().await?;
+    match consume(&channel, queue, prefetch).await {
+        Ok(stream) => Ok(Open {
+            channel,
+            stream: Some(stream),
+        }),
+        Err(error) => {
+            // The queue may be gone; the error has closed the channel.
+            link.declare_topology(&link.channel().await?).await?;
+            Err(error.into())
+        }
+    }
+}
+
+impl Drop for Open {
+    /// Closes the channel with its consumer on it. Cancelling the consumer first, as dropping the stream would, makes
+    /// the broker put back what was on its way before what was handed out, and so change their order.
+    fn drop(&mut self) {
+        let (stream, channel) = (self.stream.take(), self.channel.clone());
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            if let Err(error) = channel.close(REPLY_SUCCESS, "dropped".into()).await {
+                debug!(%error, "The channel was gone already");
+            }
+            drop(stream);
+        });
     }
 }
 

@@ -15,7 +15,10 @@ use lapin::{
 };
 use postroom_retry::{Jitter, policies::INFRASTRUCTURE};
 use secrecy::ExposeSecret;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 use super::{config::RabbitMqConfig, topology};
@@ -75,12 +78,12 @@ impl Link {
         Ok(channel)
     }
 
-    /// A new channel, however long it takes.
-    pub(crate) async fn channel_at_last(&self) -> Channel {
+    /// Connects, however long it takes.
+    async fn connect_at_last(&self) {
         let mut attempt = 0_u32;
         loop {
-            match self.channel().await {
-                Ok(channel) => return channel,
+            match self.connect().await {
+                Ok(()) => return,
                 Err(error) => {
                     warn!(bus.link = self.purpose, %error, attempt, "Still without the message broker")
                 }
@@ -88,6 +91,10 @@ impl Link {
             attempt = attempt.saturating_add(1);
             pause(attempt).await;
         }
+    }
+
+    pub(crate) fn config(&self) -> &RabbitMqConfig {
+        &self.config
     }
 
     /// Declares whatever the broker has lost.
@@ -111,7 +118,7 @@ impl Link {
         loop {
             tokio::time::sleep(SUPERVISION_INTERVAL).await;
             if !self.is_up() {
-                drop(self.channel_at_last().await);
+                self.connect_at_last().await;
             }
         }
     }
@@ -178,8 +185,35 @@ async fn open_channel(connection: &Connection) -> Result<Channel, BusError> {
         .map_err(BusError::from)
 }
 
+/// Tries `make` until it succeeds or nobody waits for it any more.
+///
+/// It is a task of its own, because a caller may stop waiting at any moment, and a consumer that was dropped half-made
+/// would live on at the broker and keep its deliveries.
+pub(crate) fn at_last<T, F>(make: impl Fn() -> F + Send + 'static) -> oneshot::Receiver<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, BusError>> + Send,
+{
+    let (answer, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut attempt = 0_u32;
+        while !answer.is_closed() {
+            match make().await {
+                Ok(made) => {
+                    drop(answer.send(made));
+                    return;
+                }
+                Err(error) => warn!(%error, attempt, "The message broker cannot be used yet"),
+            }
+            attempt = attempt.saturating_add(1);
+            pause(attempt).await;
+        }
+    });
+    receiver
+}
+
 /// Waits before attempt number `attempt` + 1.
-pub(crate) async fn pause(attempt: u32) {
+async fn pause(attempt: u32) {
     let longest = INFRASTRUCTURE.max_interval;
     tokio::time::sleep(
         INFRASTRUCTURE

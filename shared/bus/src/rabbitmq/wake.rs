@@ -10,10 +10,13 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use postroom_events::WorkerId;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
 use tracing::debug;
 
-use super::link::{Link, pause};
+use super::link::{Link, at_last};
 use crate::{BusError, Wake, WakeListener, WakeSender};
 
 /// A wake-up that takes longer is not worth waiting for: the worker looks at its rows by itself by then.
@@ -79,8 +82,11 @@ pub(crate) struct RabbitMqWakeListener {
     link: Arc<Link>,
     queue: String,
     /// The channel is kept: the stream ends when the last handle of its channel goes.
-    open: Option<(Channel, lapin::Consumer)>,
+    open: Option<Open>,
+    opening: Option<oneshot::Receiver<Open>>,
 }
+
+type Open = (Channel, lapin::Consumer);
 
 impl RabbitMqWakeListener {
     pub(crate) fn new(link: Arc<Link>, worker: WorkerId) -> Self {
@@ -88,23 +94,18 @@ impl RabbitMqWakeListener {
             link,
             queue: queue_name(worker),
             open: None,
+            opening: None,
         }
     }
 
     async fn listen(&mut self) {
-        let mut attempt = 0_u32;
-        while self.open.is_none() {
-            let channel = self.link.channel_at_last().await;
-            match listen(&channel, &self.queue).await {
-                Ok(stream) => self.open = Some((channel, stream)),
-                Err(error) => {
-                    // Right after a lost connection the broker may hold the queue for the old one.
-                    debug!(bus.queue = self.queue, %error, "The wake-up queue is not free yet");
-                    attempt = attempt.saturating_add(1);
-                    pause(attempt).await;
-                }
-            }
-        }
+        let (link, queue) = (&self.link, &self.queue);
+        let opening = self.opening.get_or_insert_with(|| {
+            let (link, queue) = (Arc::clone(link), queue.clone());
+            at_last(move || listen(Arc::clone(&link), queue.clone()))
+        });
+        self.open = opening.await.ok();
+        self.opening = None;
     }
 }
 
@@ -127,7 +128,9 @@ impl WakeListener for RabbitMqWakeListener {
     }
 }
 
-async fn listen(channel: &Channel, queue: &str) -> lapin::Result<lapin::Consumer> {
+/// Right after a lost connection the broker may hold the queue for the old one: then this fails, and is tried again.
+async fn listen(link: Arc<Link>, queue: String) -> Result<Open, BusError> {
+    let channel = link.channel().await?;
     let options = QueueDeclareOptions {
         exclusive: true,   // one worker's own, gone with its connection
         auto_delete: true, // and gone with its consumer
@@ -136,12 +139,15 @@ async fn listen(channel: &Channel, queue: &str) -> lapin::Result<lapin::Consumer
     };
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_WAITING));
-    channel.queue_declare(queue.into(), options, arguments).await?;
+    channel
+        .queue_declare(queue.as_str().into(), options, arguments)
+        .await?;
     let options = BasicConsumeOptions {
         no_ack: true,
         ..Default::default()
     }; // nothing to lose
-    channel
+    let stream = channel
         .basic_consume(queue.into(), "".into(), options, FieldTable::default())
-        .await
+        .await?;
+    Ok((channel, stream))
 }

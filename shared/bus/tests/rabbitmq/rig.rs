@@ -11,7 +11,7 @@ use postroom_events::{Consumer, EventEnvelope, EventId};
 use postroom_test_support::{FreshVhost, PrivateRabbitMq, Testbed};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub struct RabbitMqRig {
+pub(crate) struct RabbitMqRig {
     url: String,
     broker: Broker,
 }
@@ -24,7 +24,7 @@ enum Broker {
     Private(Mutex<PrivateRabbitMq>),
 }
 
-pub async fn fresh_vhost() -> RabbitMqRig {
+pub(crate) async fn fresh_vhost() -> RabbitMqRig {
     let vhost = Testbed::load().unwrap().fresh_vhost().await.unwrap();
     RabbitMqRig {
         url: vhost.url().to_owned(),
@@ -32,7 +32,7 @@ pub async fn fresh_vhost() -> RabbitMqRig {
     }
 }
 
-pub async fn private_broker() -> RabbitMqRig {
+pub(crate) async fn private_broker() -> RabbitMqRig {
     let broker = Testbed::load().unwrap().private_rabbitmq().await.unwrap();
     RabbitMqRig {
         url: broker.url(),
@@ -41,28 +41,29 @@ pub async fn private_broker() -> RabbitMqRig {
 }
 
 impl RabbitMqRig {
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.url.clone()
     }
 
     /// The broker that this rig alone uses.
-    pub async fn private(&self) -> MutexGuard<'_, PrivateRabbitMq> {
+    pub(crate) async fn private(&self) -> MutexGuard<'_, PrivateRabbitMq> {
         match &self.broker {
             Broker::Private(broker) => broker.lock().await,
             Broker::Shared { .. } => panic!("others use this broker"),
         }
     }
 
-    pub fn config(&self) -> RabbitMqConfig {
+    pub(crate) fn config(&self) -> RabbitMqConfig {
         RabbitMqConfig {
             delivery_limit: DELIVERY_LIMIT,
+            consume_again_after: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(10),
             ..RabbitMqConfig::new(self.url().into())
         }
     }
 
     /// A plain channel beside the bus, for what the bus would never do.
-    pub async fn channel(&self) -> lapin::Channel {
+    pub(crate) async fn channel(&self) -> lapin::Channel {
         let connection = lapin::Connection::connect(&self.url(), Default::default())
             .await
             .unwrap();
