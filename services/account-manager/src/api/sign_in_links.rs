@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 
 use crate::{
-    connect::draft::check_user_ref,
+    connect::fields::check_user_ref,
     http::{
         extract::{ApiJson, ApiTenant},
         problem::Problem,

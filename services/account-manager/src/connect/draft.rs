@@ -1,31 +1,20 @@
 //! From what a person or program entered to an account that can be proved: every field checked, all faults told at once.
 
 use postroom_events::{AccountId, AuthenticationMethod};
-use postroom_mail::{
-    net::{Endpoint, HostName, TlsMode},
-    smtp::check_address,
-};
-use postroom_providers::{MailServer, Provider, ProviderCatalogue};
+use postroom_mail::net::{Endpoint, TlsMode};
+use postroom_providers::ProviderCatalogue;
 use postroom_store::{Account, accounts::ServerAddress};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use super::servers::ServerInput;
+use super::{
+    fields::{check_login, check_mailbox, check_sender_name, check_user_ref, find_provider, not_offered},
+    servers::{IMAP, SMTP},
+};
 use crate::http::problem::FieldProblem;
 
-/// RFC 5321, section 4.5.3.1.3: a path has at most 256 bytes, brackets included.
-const MAX_ADDRESS: usize = 254;
-const MAX_NAME: usize = 200;
-const MAX_LOGIN: usize = 254;
-const MAX_PASSWORD: usize = 1000;
 /// Id of the provider that stands for none of those known.
 const CUSTOM: &str = "custom";
-
-/// A server as entered; empty means not given.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ServerInput {
-    pub(crate) host: String,
-    pub(crate) port: String,
-    pub(crate) tls: String,
-}
 
 /// An account as entered; empty means not given.
 #[derive(Debug, Clone)]
@@ -172,265 +161,8 @@ fn keep<T>(problems: &mut Vec<FieldProblem>, checked: Result<T, FieldProblem>) -
     checked.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn some_text(text: String) -> Option<String> {
+pub(super) fn some_text(text: String) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// What no line of a protocol or a header may hold.
-fn has_control(text: &str) -> bool {
-    text.chars().any(char::is_control)
-}
-
-fn check_mailbox(entered: &str) -> Result<String, FieldProblem> {
-    // Only blanks at the ends are forgiven: a line break is never a slip of the pen.
-    let address = entered.trim_matches(' ');
-    let refused = |why: String| {
-        let detail = format!("The email address cannot be used: {why}. Correct it and try again.");
-        FieldProblem::new("address", "invalid_address", detail)
-    };
-    if address.len() > MAX_ADDRESS {
-        return Err(refused(format!("it is longer than {MAX_ADDRESS} characters")));
-    }
-    check_address(address).map_err(|error| refused(error.to_string()))?;
-    Ok(match address.rsplit_once('@') {
-        Some((local, domain)) => format!("{local}@{}", domain.to_lowercase()),
-        None => address.to_owned(),
-    })
-}
-
-/// The CRM's id of a person: printable and short.
-pub(crate) fn check_user_ref(user_ref: &str) -> Result<String, FieldProblem> {
-    let refused = |why: &str| {
-        let detail = format!(
-            "The user_ref {why}. Send the CRM's own id of the person, at most {MAX_NAME} characters."
-        );
-        FieldProblem::new("user_ref", "invalid_user_ref", detail)
-    };
-    if user_ref.trim().is_empty() {
-        return Err(refused("is missing"));
-    }
-    if user_ref.chars().count() > MAX_NAME {
-        return Err(refused("is too long"));
-    }
-    if has_control(user_ref) {
-        return Err(refused("holds a line break or another control character"));
-    }
-    Ok(user_ref.to_owned())
-}
-
-/// The name shown beside the address in outgoing mail; may be empty.
-pub(crate) fn check_sender_name(name: &str) -> Result<String, FieldProblem> {
-    let refused = |why: String| {
-        let detail = format!("The sender name {why}. Enter the name that recipients are to see.");
-        FieldProblem::new("sender_name", "invalid_sender_name", detail)
-    };
-    let length = name.chars().count();
-    if length > MAX_NAME {
-        return Err(refused(format!(
-            "has {length} characters; at most {MAX_NAME} are allowed"
-        )));
-    }
-    if has_control(name) {
-        return Err(refused(
-            "holds a line break or another control character".to_owned(),
-        ));
-    }
-    Ok(name.trim().to_owned())
-}
-
-/// A password is sent as it is; what cannot be sent is refused here.
-pub(crate) fn check_password(password: &str) -> Result<(), FieldProblem> {
-    let refused =
-        |code: &'static str, why: &str| FieldProblem::new("password", code, format!("{why} Enter it again."));
-    if password.is_empty() {
-        return Err(refused("password_missing", "The password is missing."));
-    }
-    if password.len() > MAX_PASSWORD {
-        return Err(refused(
-            "invalid_password",
-            "The password is longer than any mail server takes.",
-        ));
-    }
-    if has_control(password) {
-        return Err(refused(
-            "invalid_password",
-            "The password holds a line break or another control character.",
-        ));
-    }
-    Ok(())
-}
-
-fn check_login(
-    login: &str,
-    preset: Option<&Provider>,
-    address: Option<&str>,
-) -> Result<String, FieldProblem> {
-    let refused = |why: &str| {
-        let detail = format!("The user name {why}. Enter the name that you sign in to the mailbox with.");
-        FieldProblem::new("login", "invalid_login", detail)
-    };
-    if has_control(login) {
-        return Err(refused("holds a line break or another control character"));
-    }
-    if login.chars().count() > MAX_LOGIN {
-        return Err(refused("is too long"));
-    }
-    let proposed = || {
-        let address = address.unwrap_or_default();
-        preset
-            .map_or(address, |provider| provider.username.of(address))
-            .to_owned()
-    };
-    Ok(some_text(login.to_owned()).unwrap_or_else(proposed))
-}
-
-fn find_provider<'c>(
-    catalogue: &'c ProviderCatalogue,
-    named: &str,
-    address: Option<&str>,
-) -> Result<Option<&'c Provider>, FieldProblem> {
-    match named.trim() {
-        "" => Ok(address.and_then(|address| catalogue.by_address(address))),
-        named => catalogue.by_id(named).map(Some).ok_or_else(|| {
-            let shown: String = named.chars().filter(|c| !c.is_control()).take(40).collect();
-            let detail =
-                format!("No provider is known as '{shown}'. Leave it out, or name one of GET /v1/providers.");
-            FieldProblem::new("provider", "unknown_provider", detail)
-        }),
-    }
-}
-
-/// A provider that takes no password at all says so before anybody types one.
-fn not_offered(provider: &Provider, method: AuthenticationMethod) -> Option<FieldProblem> {
-    use AuthenticationMethod::{AppPassword, OAuth2, Password};
-    let takes_passwords = provider
-        .sign_in
-        .iter()
-        .any(|offered| matches!(offered, Password | AppPassword));
-    let fits = method == OAuth2 || takes_passwords;
-    (!fits).then(|| {
-        let hint = provider.sign_in_hint.clone().unwrap_or_else(|| {
-            format!(
-                "{} accepts no passwords from mail programs. Connect with OAuth 2.0.",
-                provider.name
-            )
-        });
-        FieldProblem::new("method", "method_not_offered", hint)
-    })
-}
-
-/// One of the two servers of an account.
-struct Half {
-    /// `imap` or `smtp`.
-    name: &'static str,
-    label: &'static str,
-    example: &'static str,
-    default_port: u16,
-    /// Ports where TLS begins after STARTTLS.
-    starttls_ports: &'static [u16],
-}
-
-const IMAP: Half = Half {
-    name: "imap",
-    label: "IMAP server",
-    example: "imap.example.org",
-    default_port: 993,
-    starttls_ports: &[143],
-};
-
-const SMTP: Half = Half {
-    name: "smtp",
-    label: "SMTP server",
-    example: "smtp.example.org",
-    default_port: 465,
-    starttls_ports: &[25, 587, 2525],
-};
-
-impl Half {
-    fn check(&self, entered: &ServerInput, preset: Option<&MailServer>) -> Result<Endpoint, FieldProblem> {
-        let host = entered.host.trim_matches(' ');
-        if host.is_empty() {
-            return match preset {
-                Some(server) => self.check(&of_preset(server), None),
-                None => Err(self.missing()),
-            };
-        }
-        let host = HostName::parse(host)
-            .map_err(|error| self.problem("host", "invalid_host", format!("{}: {error}", self.label)))?;
-        let tls = match entered.tls.trim() {
-            "" => None,
-            "implicit" | "tls" => Some(TlsMode::Implicit),
-            "starttls" => Some(TlsMode::StartTls),
-            _ => {
-                let detail = format!(
-                    "{}: the kind of encryption is not known. Choose implicit (TLS from the start) or starttls.",
-                    self.label
-                );
-                return Err(self.problem("tls", "invalid_tls", detail));
-            }
-        };
-        let port = self.port(entered.port.trim(), tls)?;
-        let by_port = if self.starttls_ports.contains(&port) {
-            TlsMode::StartTls
-        } else {
-            TlsMode::Implicit
-        };
-        Ok(Endpoint {
-            host,
-            port,
-            tls: tls.unwrap_or(by_port),
-        })
-    }
-
-    fn port(&self, entered: &str, tls: Option<TlsMode>) -> Result<u16, FieldProblem> {
-        if entered.is_empty() {
-            let starttls = self.starttls_ports.iter().copied().find(|port| *port != 25);
-            return Ok(match tls {
-                Some(TlsMode::StartTls) => starttls.unwrap_or(self.default_port),
-                _ => self.default_port,
-            });
-        }
-        entered
-            .parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| {
-                let detail = format!(
-                    "{}: the port must be a number from 1 to 65535; the usual one is {}.",
-                    self.label, self.default_port
-                );
-                self.problem("port", "invalid_port", detail)
-            })
-    }
-
-    fn missing(&self) -> FieldProblem {
-        let detail = format!(
-            "The {} of this address is not known here. Enter its name, such as {}; your mail provider's help pages say \
-             which it is.",
-            self.label, self.example
-        );
-        self.problem("host", "host_missing", detail)
-    }
-
-    fn problem(&self, field: &str, code: &str, detail: String) -> FieldProblem {
-        FieldProblem::new(
-            format!("{}.{field}", self.name),
-            format!("{}_{code}", self.name),
-            detail,
-        )
-    }
-}
-
-fn of_preset(server: &MailServer) -> ServerInput {
-    ServerInput {
-        host: server.host.clone(),
-        port: server.port.to_string(),
-        tls: match server.tls {
-            postroom_providers::TlsMode::Implicit => "implicit",
-            postroom_providers::TlsMode::StartTls => "starttls",
-        }
-        .to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -534,7 +266,7 @@ mod tests {
             text.push_str("x\r\n");
             assert!(entered.check(&catalogue()).is_err(), "field {field}");
         }
-        assert!(check_password("secret\n").is_err());
+        assert!(crate::connect::fields::check_password("secret\n").is_err());
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! kept - in one transaction.
 
 pub mod draft;
+pub(crate) mod fields;
 mod keep;
 mod password;
 mod problems;
 mod prove;
 mod registration;
+mod servers;
 
 pub(crate) use keep::{ProvedSecret, keep_again, keep_new};
 pub(crate) use password::{connect, connect_again, refuse_known};

@@ -4,11 +4,7 @@ use postroom_events::EventMetadata;
 use postroom_store::{Account, ConnectionTrait, StoreError, accounts};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    ProvedSecret, Secret,
-    draft::{ConnectDraft, check_password},
-    keep_again, keep_new, prove,
-};
+use super::{ProvedSecret, Secret, draft::ConnectDraft, fields::check_password, keep_again, keep_new, prove};
 use crate::{http::problem::Problem, state::AppState};
 
 /// Proves the password and keeps a new account. Nothing is kept when anything fails.

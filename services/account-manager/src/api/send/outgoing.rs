@@ -9,7 +9,7 @@ use postroom_mail::mime::{
 use postroom_store::Account;
 
 use super::request::{Attachment, Party, SendMail};
-use crate::{connect::draft::check_sender_name, http::problem::Problem};
+use crate::{connect::fields::check_sender_name, http::problem::Problem};
 
 pub(super) fn compose(
     account: &Account,
