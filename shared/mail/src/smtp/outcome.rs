@@ -124,8 +124,8 @@ fn is_temporary_after_all(step: SmtpStep, reply: &SmtpReply) -> bool {
     let signed_out = step == SmtpStep::Sender && reply.code() == 530;
     // Gmail's "Daily user sending limit exceeded" ends with the day.
     let gmail_daily_limit = reply.code() == 550 && enhanced == Some((5, 4, 5));
-    // Exchange words the same as a 554 with the name of its exception.
-    let exchange_quota = reply.code() == 554 && reply.text().contains("SubmissionQuotaExceeded");
+    // Exchange words the same with the name of its exception, under more than one code.
+    let exchange_quota = reply.code() >= 500 && reply.text().contains("SubmissionQuotaExceeded");
     too_many_recipients || signed_out || gmail_daily_limit || exchange_quota
 }
 
