@@ -23,6 +23,7 @@ pub use error::StartError;
 pub use health::Health;
 pub use lifecycle::{run_to_exit, service_main, stop_signal, until_stopped};
 pub use parts::Parts;
+pub use queue_rows::QueueRows;
 pub use relay::OutboxRelay;
 pub use retries::RetryScheduler;
 pub use settings::{Mode, Settings};

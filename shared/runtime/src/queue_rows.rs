@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 /// The queues of the embedded bus, as rows of the store.
 #[derive(Debug)]
-pub(crate) struct QueueRows {
+pub struct QueueRows {
     store: Store,
 }
 
 impl QueueRows {
-    pub(crate) fn new(store: Store) -> Self {
+    /// The queues of `store`.
+    pub fn new(store: Store) -> Self {
         Self { store }
     }
 }
