@@ -123,6 +123,7 @@ pub(crate) const BY_ERROR: &[(&str, &Cause)] = &[
     ("interaction_required", &MORE_PROOF_REQUIRED),
     ("consent_required", &CONSENT_REQUIRED),
     ("access_denied", &CONSENT_DECLINED),
+    ("authorization_declined", &CONSENT_DECLINED),
     ("expired_token", &CODE_USED_OR_EXPIRED),
     ("invalid_client", &CLIENT_REFUSED),
     ("unauthorized_client", &CLIENT_REFUSED),

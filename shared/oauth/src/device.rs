@@ -7,11 +7,11 @@ use oauth2::{
     StandardDeviceAuthorizationResponse,
 };
 
-use crate::causes::{ANSWER_NOT_UNDERSTOOD, CODE_USED_OR_EXPIRED, CONSENT_DECLINED, METADATA_UNUSABLE};
-use crate::http_client::OAuthTransport;
+use crate::causes::METADATA_UNUSABLE;
 use crate::identity_provider::IdentityProvider;
-use crate::token_error::TokenError;
+use crate::token_error::{RedirectError, TokenError};
 use crate::tokens::{TokenAnswer, Tokens};
+use crate::transport::{DeviceTransport, OAuthTransport};
 
 /// What to show to the person, and what is needed to wait for them.
 #[derive(Clone, Debug)]
@@ -73,17 +73,14 @@ impl IdentityProvider {
         let answer: Result<TokenAnswer, _> = client
             .exchange_device_access_token(&device.answer)
             .set_time_fn(|| clock.now())
-            .request_async(&OAuthTransport(&self.http), tokio::time::sleep, None)
+            .request_async(&DeviceTransport(&self.http), tokio::time::sleep, None)
             .await;
         match answer {
             Ok(answer) => self.tokens(&answer),
-            Err(RequestTokenError::ServerResponse(answer)) => {
-                Err(self.error(match answer.error().as_ref() {
-                    "access_denied" => CONSENT_DECLINED,
-                    "expired_token" => CODE_USED_OR_EXPIRED,
-                    _ => ANSWER_NOT_UNDERSTOOD,
-                }))
-            }
+            Err(RequestTokenError::ServerResponse(answer)) => Err(self.redirect_error(&RedirectError {
+                error: answer.error().as_ref(),
+                ..RedirectError::default()
+            })),
             Err(other) => Err(TokenError::from_request(other, self.name())),
         }
     }

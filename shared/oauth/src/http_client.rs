@@ -1,11 +1,10 @@
 //! The HTTP client for identity providers: no redirects, time-outs, a cap on answers, https only.
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
+use oauth2::{HttpRequest, HttpResponse};
 use postroom_retry::Clock;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
@@ -124,6 +123,20 @@ impl IdentityHttp {
                 || (url.scheme() == "http" && loopback && self.allow_http_on_loopback))
     }
 
+    /// A request that somebody else has built, answered in JSON.
+    pub(crate) async fn forward(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| HttpFailure::NotAllowed)?;
+        let (parts, body) = request.into_parts();
+        let request = self
+            .client
+            .request(parts.method, url.clone())
+            .headers(parts.headers)
+            .body(body);
+        let answer = self.send(&url, request).await?;
+        require_json(answer.headers())?;
+        Ok(answer)
+    }
+
     /// A JSON document, with a bearer token if one is needed.
     pub(crate) async fn get_json<T: DeserializeOwned>(
         &self,
@@ -207,31 +220,6 @@ fn require_json(headers: &HeaderMap) -> Result<(), HttpFailure> {
         Ok(())
     } else {
         Err(HttpFailure::NotJson)
-    }
-}
-
-/// The `oauth2` crate builds the requests; they are sent by the rules above. Failures are sorted out here, before
-/// the crate would keep the body of an answer in its error.
-pub(crate) struct OAuthTransport<'h>(pub(crate) &'h IdentityHttp);
-
-impl<'c> AsyncHttpClient<'c> for OAuthTransport<'_> {
-    type Error = HttpFailure;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpFailure>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let url = Url::parse(&request.uri().to_string()).map_err(|_| HttpFailure::NotAllowed)?;
-            let (parts, body) = request.into_parts();
-            let request = self
-                .0
-                .client
-                .request(parts.method, url.clone())
-                .headers(parts.headers)
-                .body(body);
-            let answer = self.0.send(&url, request).await?;
-            require_json(answer.headers())?;
-            Ok(answer)
-        })
     }
 }
 

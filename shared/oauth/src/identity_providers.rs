@@ -156,7 +156,7 @@ impl Registered {
     async fn connect(&self, http: &IdentityHttp) -> Result<IdentityProvider, TokenError> {
         let found = match self.issuer() {
             Some(issuer) => discovery::discover(http, &issuer, &self.name).await?,
-            None => self.from_data()?,
+            None => self.known_from_data()?,
         };
         let OAuthRegistration {
             client_id,
@@ -196,7 +196,7 @@ impl Registered {
         })
     }
 
-    fn from_data(&self) -> Result<Discovered, TokenError> {
+    fn known_from_data(&self) -> Result<Discovered, TokenError> {
         let OAuthRegistration { base_url, tenant, .. } = &self.registration;
         let endpoints = self
             .oauth

@@ -15,24 +15,30 @@
 //!
 //! Invariants: no database here, and no token, secret, code or raw answer in any error.
 
+mod authorize;
 pub mod causes;
 mod device;
 mod discovery;
+mod exchange_code;
 mod failure;
 mod http_client;
 mod id_token;
 mod identity_provider;
 mod identity_providers;
+mod refresh;
+mod revoke;
 mod token_error;
 mod tokens;
+mod transport;
 
+pub use authorize::{AuthorizationOptions, AuthorizationRequest};
 pub use causes::Cause;
 pub use device::DeviceAuthorization;
+pub use exchange_code::CodeExchange;
 pub use http_client::{HttpSettings, HttpSetupError, IdentityHttp};
 pub use id_token::Identity;
-pub use identity_provider::{
-    AuthorizationOptions, AuthorizationRequest, CodeExchange, IdentityProvider, Revocation,
-};
+pub use identity_provider::IdentityProvider;
 pub use identity_providers::IdentityProviders;
+pub use revoke::Revocation;
 pub use token_error::{RedirectError, TokenError};
 pub use tokens::Tokens;

@@ -1,0 +1,130 @@
+//! The person is back: a code becomes tokens, and who signed in is checked.
+
+use std::borrow::Cow;
+
+use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::causes::{CODE_USED_OR_EXPIRED, ID_TOKEN_REFUSED, SIGN_IN_AGAIN, SIGN_IN_MIXED_UP};
+use crate::id_token::{self, Expected, Identity};
+use crate::identity_provider::IdentityProvider;
+use crate::token_error::TokenError;
+use crate::tokens::{TokenAnswer, Tokens};
+use crate::transport::OAuthTransport;
+
+/// What came back with the browser, and what was kept.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeExchange<'a> {
+    /// The `code` parameter.
+    pub code: &'a SecretString,
+    /// The `iss` parameter, where there was one (RFC 9207).
+    pub issuer: Option<&'a str>,
+    /// Exactly the redirect URL of the request.
+    pub redirect_url: &'a Url,
+    /// Of the request.
+    pub pkce_verifier: &'a SecretString,
+    /// Of the request.
+    pub nonce: &'a SecretString,
+}
+
+impl IdentityProvider {
+    /// Exchanges a code for tokens, and checks who signed in.
+    ///
+    /// # Errors
+    /// [`TokenError`]; a code works once, so that after any of them the person starts again.
+    pub async fn exchange_code(&self, exchange: CodeExchange<'_>) -> Result<Tokens, TokenError> {
+        self.check_issuer_parameter(exchange.issuer)?;
+        let client = self.client();
+        let answer: TokenAnswer = client
+            .exchange_code(AuthorizationCode::new(exchange.code.expose_secret().to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(
+                exchange.pkce_verifier.expose_secret().to_owned(),
+            ))
+            .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(exchange.redirect_url.clone())))
+            .request_async(&OAuthTransport(&self.http))
+            .await
+            .map_err(|error| TokenError::from_request(error, &self.name))
+            .map_err(about_a_code)?;
+        let mut tokens = self.tokens(&answer)?;
+        tokens.identity = self
+            .identify(&answer, exchange.nonce, &tokens.access_token)
+            .await?;
+        Ok(tokens)
+    }
+
+    /// RFC 9207: a redirect that names another issuer, or none where this one always does, was mixed up by an
+    /// attacker between two providers.
+    fn check_issuer_parameter(&self, named: Option<&str>) -> Result<(), TokenError> {
+        let fits = match (named, &self.endpoints.issuer) {
+            (Some(named), Some(issuer)) => named == issuer,
+            (Some(_), None) => true,
+            (None, _) => !self.names_itself,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(self.error(SIGN_IN_MIXED_UP))
+        }
+    }
+
+    /// Who signed in, where the provider offers to say so.
+    async fn identify(
+        &self,
+        answer: &TokenAnswer,
+        nonce: &SecretString,
+        access_token: &SecretString,
+    ) -> Result<Option<Identity>, TokenError> {
+        let asked = self.scopes.iter().any(|scope| scope == "openid");
+        let Some(issuer) = self.endpoints.issuer.as_deref().filter(|_| asked) else {
+            return Ok(None);
+        };
+        let id_token = answer
+            .extra_fields()
+            .id_token
+            .as_deref()
+            .ok_or_else(|| self.error(ID_TOKEN_REFUSED))?;
+        let expected = Expected {
+            issuer,
+            client_id: &self.client_id,
+            nonce: nonce.expose_secret(),
+            identity_claims: &self.identity_claims,
+            now: self.http.clock().now(),
+        };
+        let mut identity = id_token::read(id_token, &expected).map_err(|cause| self.error(cause))?;
+        if identity.addresses.is_empty() {
+            identity.addresses = self.ask_userinfo(&identity.subject, access_token).await?;
+        }
+        Ok(Some(identity))
+    }
+
+    /// Some providers keep addresses out of the `id_token` (OpenID Connect Core section 5.3 and 5.4).
+    async fn ask_userinfo(
+        &self,
+        subject: &str,
+        access_token: &SecretString,
+    ) -> Result<Vec<String>, TokenError> {
+        let Some(url) = &self.userinfo else {
+            return Ok(Vec::new());
+        };
+        let claims: Map<String, Value> = self
+            .http
+            .get_json(url, Some(access_token))
+            .await
+            .map_err(|failure| TokenError::from_http(failure, &self.name))?;
+        // 5.3.4: the answer may be about somebody else otherwise
+        if id_token::text(&claims, "sub") != Some(subject) {
+            return Err(self.error(ID_TOKEN_REFUSED));
+        }
+        Ok(id_token::addresses(&claims, &self.identity_claims))
+    }
+}
+
+/// What a plain refusal means where a code was exchanged: there was no grant yet.
+fn about_a_code(mut error: TokenError) -> TokenError {
+    if error.cause == SIGN_IN_AGAIN {
+        error.cause = CODE_USED_OR_EXPIRED;
+    }
+    error
+}
