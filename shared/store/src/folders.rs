@@ -118,10 +118,7 @@ impl FolderChanges {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn of_account(
-    db: &impl ConnectionTrait,
-    account_id: AccountId,
-) -> Result<Vec<Folder>, StoreError> {
+pub async fn of_account(db: &impl ConnectionTrait, account_id: AccountId) -> Result<Vec<Folder>, StoreError> {
     Ok(folder::Entity::find()
         .filter(folder::Column::AccountId.eq(account_id))
         .filter(folder::Column::GoneAt.is_null())
@@ -188,8 +185,10 @@ pub async fn reconcile(
     let now = tx.store().clock().now();
     let existing = of_account(tx.db(), account_id).await?;
     let by_name: HashMap<&str, &Folder> = existing.iter().map(|row| (row.name.as_str(), row)).collect();
-    let names: HashMap<&str, &ListedFolder> =
-        listed.iter().map(|folder| (folder.name.as_str(), folder)).collect();
+    let names: HashMap<&str, &ListedFolder> = listed
+        .iter()
+        .map(|folder| (folder.name.as_str(), folder))
+        .collect();
     let mut missing: Vec<&Folder> = existing
         .iter()
         .filter(|row| !names.contains_key(row.name.as_str()))

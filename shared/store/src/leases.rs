@@ -22,8 +22,7 @@ use crate::{
 const CHUNK: usize = 500;
 
 /// Which accounts need a holder: connected, not paused, with a way to sign in.
-const NEEDS_HOLDER: &str =
-    "a.disconnected_at is null and not a.paused and a.credential_id is not null";
+const NEEDS_HOLDER: &str = "a.disconnected_at is null and not a.paused and a.credential_id is not null";
 
 /// The right to look after an account: what every write of sync state names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,9 +90,7 @@ pub async fn acquire(
     let values = [Value::from(holder), now.into(), (now + time).into()]
         .into_iter()
         .chain(free.iter().map(|row| row.account_id.into()));
-    tx.db()
-        .execute_raw(sql::statement(tx.db(), text, values))
-        .await?;
+    tx.db().execute_raw(sql::statement(tx.db(), text, values)).await?;
     let history = free.iter().map(|row| lease_history::ActiveModel {
         account_id: Set(row.account_id),
         fencing: Set(row.fencing + 1),
@@ -199,7 +196,12 @@ pub async fn release(store: &Store, leases: &[Lease]) -> Result<(), StoreError> 
     for chunk in leases.chunks(CHUNK) {
         let tx = store.begin("leases.release").await?;
         let now = store.now(tx.db()).await?;
-        let pairs = |first| format!("(account_id, fencing) in (values {})", sql::rows(first, chunk.len(), 2));
+        let pairs = |first| {
+            format!(
+                "(account_id, fencing) in (values {})",
+                sql::rows(first, chunk.len(), 2)
+            )
+        };
         let keys = || {
             chunk
                 .iter()
@@ -210,16 +212,12 @@ pub async fn release(store: &Store, leases: &[Lease]) -> Result<(), StoreError> 
             pairs(2)
         );
         let values = [Value::from(now)].into_iter().chain(keys());
-        tx.db()
-            .execute_raw(sql::statement(tx.db(), end, values))
-            .await?;
+        tx.db().execute_raw(sql::statement(tx.db(), end, values)).await?;
         let free = format!(
             "update account_leases set holder = null, acquired_at = null, expires_at = null where {}",
             pairs(1)
         );
-        tx.db()
-            .execute_raw(sql::statement(tx.db(), free, keys()))
-            .await?;
+        tx.db().execute_raw(sql::statement(tx.db(), free, keys())).await?;
         tx.commit().await?;
     }
     Ok(())
@@ -282,10 +280,7 @@ pub async fn holders(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn of_holder(
-    db: &impl ConnectionTrait,
-    holder: WorkerId,
-) -> Result<Vec<AccountLease>, StoreError> {
+pub async fn of_holder(db: &impl ConnectionTrait, holder: WorkerId) -> Result<Vec<AccountLease>, StoreError> {
     Ok(account_lease::Entity::find()
         .filter(account_lease::Column::Holder.eq(holder))
         .all(db)

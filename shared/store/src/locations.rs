@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use postroom_events::{AccountId, FlagsChange, FolderId, MessageId};
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Value,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Value, sea_query::OnConflict,
 };
 
 use crate::{Location, StoreError, Tx, entities::location, messages, sql};
@@ -31,7 +30,11 @@ pub fn join_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> String {
 
 /// The flags of a stored text.
 pub fn split_flags(stored: &str) -> Vec<String> {
-    stored.split(' ').filter(|flag| !flag.is_empty()).map(str::to_owned).collect()
+    stored
+        .split(' ')
+        .filter(|flag| !flag.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Where a message of a batch lies.
@@ -123,10 +126,7 @@ pub async fn count(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn of_messages(
-    db: &impl ConnectionTrait,
-    ids: &[MessageId],
-) -> Result<Vec<Location>, StoreError> {
+pub async fn of_messages(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<Vec<Location>, StoreError> {
     let mut found = Vec::new();
     for chunk in ids.chunks(CHUNK) {
         let rows = location::Entity::find()
@@ -259,7 +259,9 @@ fn departure(elsewhere: Option<&Vec<Location>>, from: FolderId, moved_since: Dat
         .iter()
         .filter(|location| location.folder_id != from && location.linked_at >= moved_since)
         .max_by_key(|location| location.linked_at)
-        .map_or(Departure::StillElsewhere, |location| Departure::Moved(location.folder_id))
+        .map_or(Departure::StillElsewhere, |location| {
+            Departure::Moved(location.folder_id)
+        })
 }
 
 /// Drops the locations of a folder whose UIDVALIDITY is another one now. The messages stay, and are linked again by

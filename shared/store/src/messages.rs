@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use postroom_events::{AccountId, FolderId, MessageId, PackId, TenantId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    SqlErr,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, SqlErr,
     sea_query::{Expr, ExprTrait},
 };
 use serde::{Deserialize, Serialize};
@@ -183,7 +183,9 @@ async fn insert(
     new: Vec<NewMessage>,
 ) -> Result<(), StoreError> {
     let now = tx.store().clock().now();
-    let mut rows = new.into_iter().map(|message| to_row(account_id, pack_id, now, message));
+    let mut rows = new
+        .into_iter()
+        .map(|message| to_row(account_id, pack_id, now, message));
     loop {
         let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
@@ -276,7 +278,10 @@ pub async fn without_location(
     let located = location::Entity::find()
         .select_only()
         .column(location::Column::MessageId)
-        .filter(Expr::col((location::Entity, location::Column::MessageId)).equals((message::Entity, message::Column::Id)))
+        .filter(
+            Expr::col((location::Entity, location::Column::MessageId))
+                .equals((message::Entity, message::Column::Id)),
+        )
         .into_query();
     Ok(message::Entity::find()
         .filter(message::Column::AccountId.eq(account_id))
@@ -318,7 +323,8 @@ pub async fn list(db: &impl ConnectionTrait, filter: &MessageFilter) -> Result<V
             .column(location::Column::Uid)
             .filter(location::Column::FolderId.eq(folder_id))
             .filter(
-                Expr::col((location::Entity, location::Column::MessageId)).equals((message::Entity, Column::Id)),
+                Expr::col((location::Entity, location::Column::MessageId))
+                    .equals((message::Entity, Column::Id)),
             )
             .into_query();
         query = query.filter(Expr::exists(here));

@@ -231,11 +231,7 @@ impl Packs {
         self.objects
             .put(&key(account_id, id), PutPayload::from_bytes(bytes))
             .await?;
-        Ok(StoredPack {
-            id,
-            account_id,
-            size,
-        })
+        Ok(StoredPack { id, account_id, size })
     }
 
     /// Reads one message.
@@ -306,7 +302,10 @@ pub(crate) fn parse_key(path: &ObjectPath) -> Option<(AccountId, PackId)> {
 
 fn unpack(compressed: &[u8], frame: &StoredFrame) -> Result<Bytes, StoreError> {
     if frame.size > MAX_MESSAGE_BYTES {
-        return Err(damaged(format!("its row says {} bytes, which is over the limit", frame.size)));
+        return Err(damaged(format!(
+            "its row says {} bytes, which is over the limit",
+            frame.size
+        )));
     }
     let size = usize::try_from(frame.size).map_err(|error| damaged(error.to_string()))?;
     let raw = bulk::decompress(compressed, size).map_err(|error| damaged(error.to_string()))?;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use postroom_events::{AccountId, SubmissionId, SubmissionState, TenantId};
 use postroom_retry::clock;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::{
     StoreError, Submission, SubmissionRecipient, Tx,
@@ -81,20 +79,20 @@ pub async fn create(tx: &Tx, new: NewSubmission<'_>) -> Result<Submission, Store
         .exec_without_returning(tx.db())
         .await
         .map_err(|error| StoreError::on_duplicate(error, "submission", "idempotency key"))?;
-    let recipients = new
-        .recipients
-        .into_iter()
-        .enumerate()
-        .map(|(number, address)| submission_recipient::ActiveModel {
-            submission_id: Set(row.id),
-            number: Set(number as i32),
-            address: Set(address),
-            state: Set(SubmissionState::Queued),
-            smtp_code: Set(None),
-            enhanced_code: Set(None),
-            server_reply: Set(None),
-            updated_at: Set(now),
-        });
+    let recipients =
+        new.recipients
+            .into_iter()
+            .enumerate()
+            .map(|(number, address)| submission_recipient::ActiveModel {
+                submission_id: Set(row.id),
+                number: Set(number as i32),
+                address: Set(address),
+                state: Set(SubmissionState::Queued),
+                smtp_code: Set(None),
+                enhanced_code: Set(None),
+                server_reply: Set(None),
+                updated_at: Set(now),
+            });
     submission_recipient::Entity::insert_many(recipients)
         .exec_without_returning(tx.db())
         .await?;

@@ -63,12 +63,9 @@ async fn purge(store: &Store, packs: &Packs, account_id: AccountId) -> Result<bo
         .filter(credential::Column::ErasedAt.is_not_null());
     let deleted = account::Entity::delete_many()
         .filter(account::Column::Id.eq(account_id))
-        .filter(
-            account::Column::CredentialId
-                .is_null()
-                .or(account::Column::CredentialId
-                    .in_subquery(sea_orm::QueryTrait::into_query(erased_credentials))),
-        )
+        .filter(account::Column::CredentialId.is_null().or(
+            account::Column::CredentialId.in_subquery(sea_orm::QueryTrait::into_query(erased_credentials)),
+        ))
         .exec(tx.db())
         .await?;
     tx.commit().await?;

@@ -56,12 +56,17 @@ async fn rewrite(
     } else {
         Some(packs.put_bytes(account_id, bytes).await?)
     };
-    let moved = move_rows(store, old, new.as_ref().map(|pack| pack.id), &content.erased, &moves, async |tx| {
-        match &new {
+    let moved = move_rows(
+        store,
+        old,
+        new.as_ref().map(|pack| pack.id),
+        &content.erased,
+        &moves,
+        async |tx| match &new {
             Some(pack) => pack.insert(tx).await,
             None => Ok(()),
-        }
-    })
+        },
+    )
     .await;
     match moved {
         Ok(()) => packs.delete(account_id, old).await?,
@@ -222,21 +227,16 @@ async fn move_rows(
     tx.commit().await
 }
 
-async fn point_at(
-    tx: &Tx,
-    table: &str,
-    old: PackId,
-    new: PackId,
-    rows: &[&Move],
-) -> Result<(), StoreError> {
+async fn point_at(tx: &Tx, table: &str, old: PackId, new: PackId, rows: &[&Move]) -> Result<(), StoreError> {
     let text = format!(
         "with moved (id, new_offset) as (values {}) update {table} set pack_id = $1, pack_offset = moved.new_offset \
          from moved where {table}.id = moved.id and {table}.pack_id = $2",
         sql::rows(3, rows.len(), 2)
     );
-    let values = [Value::from(new), Value::from(old)]
-        .into_iter()
-        .chain(rows.iter().flat_map(|row| [Value::from(row.id), Value::from(row.offset)]));
+    let values = [Value::from(new), Value::from(old)].into_iter().chain(
+        rows.iter()
+            .flat_map(|row| [Value::from(row.id), Value::from(row.offset)]),
+    );
     let moved = tx.db().execute_raw(sql::statement(tx.db(), text, values)).await?;
     if moved.rows_affected() == rows.len() as u64 {
         Ok(())

@@ -1,6 +1,8 @@
 //! Every test of the store is written once and run on both databases.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test file uses what it needs
 
+pub mod mail;
+
 use std::{future::Future, sync::Arc};
 
 use postroom_crypto::KeyRing;
@@ -104,4 +106,11 @@ pub async fn account(store: &Store, keys: &KeyRing, tenant_id: TenantId, address
     let account = accounts::create(&tx, new).await.unwrap();
     tx.commit().await.unwrap();
     account
+}
+
+/// A pack directory of one's own.
+pub fn packs() -> (tempfile::TempDir, postroom_store::packs::Packs) {
+    let directory = tempfile::tempdir().unwrap();
+    let packs = postroom_store::packs::Packs::in_directory(&directory.path().join("mail")).unwrap();
+    (directory, packs)
 }
