@@ -107,7 +107,7 @@ impl PartHeaders {
     }
 
     /// A multipart whose boundary opens nothing is read as plain text rather than lost.
-    pub(super) fn as_leaf(mut self) -> Self {
+    pub(super) fn into_leaf(mut self) -> Self {
         if self.content_type.starts_with("multipart/") {
             self.content_type = "text/plain".to_owned();
         }

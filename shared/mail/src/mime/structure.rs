@@ -107,7 +107,7 @@ pub(super) fn take_apart(raw: &[u8]) -> Result<Structure<'_>, ParseError> {
 
 impl<'x> Pending<'x> {
     fn into_leaf(self) -> Leaf<'x> {
-        let headers = self.headers.as_leaf();
+        let headers = self.headers.into_leaf();
         Leaf {
             headers,
             body: self.body,

@@ -2,7 +2,6 @@
 //! (RFC 2920), with one standing for each recipient.
 
 use super::body::MessageBody;
-use super::data::FINAL_DOT;
 use super::envelope::{SmtpEnvelope, wire_address};
 use super::error::{SmtpError, SmtpErrorKind, SmtpStep};
 use super::outcome::{NotSent, RecipientStatus, SendFailure, SendOutcome, outcome_of};
@@ -70,9 +69,10 @@ impl SmtpSession {
             }
         }
         if handover.data_open && !handover.has_accepted() {
-            // A pipelined DATA opened for nobody: close it with nothing in it (RFC 2920 section 3.1).
-            self.ask(SmtpStep::Message, FINAL_DOT).await?;
-            handover.data_open = false;
+            // A pipelined DATA that opened although we know of no recipient. RFC 2920 section 3.1 would have us send
+            // the final dot at once; but a server that counts otherwise (Postfix: "nested MAIL", yet the recipients
+            // of before stand) would deliver an empty message. So the connection ends here.
+            return Ok(());
         }
         if !handover.data_open {
             self.state = State::NeedsReset;

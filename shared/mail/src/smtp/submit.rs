@@ -181,11 +181,12 @@ impl SmtpSession {
         }
         match self.dialogue.reply(self.time_outs.acceptance).await {
             Ok(reply) => {
-                // 421 also says that the server is about to hang up.
-                self.state = if reply.code() == 421 {
-                    State::Broken
-                } else {
-                    State::Ready
+                self.state = match reply.code() {
+                    // It also says that the server is about to hang up.
+                    421 => State::Broken,
+                    // Postfix that refuses by its end-of-data rules keeps the envelope.
+                    400.. => State::NeedsReset,
+                    _ => State::Ready,
                 };
                 match outcome_of(SmtpStep::Acceptance, reply) {
                     unknown @ SendOutcome::Unknown { .. } => {

@@ -105,6 +105,8 @@ pub(crate) fn serve(
             say,
             seen,
             buffer: Vec::new(),
+            has_sender: false,
+            recipients: 0,
         };
         // Over at the client's end of the stream, or after the last byte it may read.
         let _ = server.run().await;
@@ -141,6 +143,10 @@ struct Server<R> {
     say: mpsc::UnboundedSender<String>,
     seen: Observed,
     buffer: Vec<u8>,
+    /// A sender was taken and the message is still to come.
+    has_sender: bool,
+    /// Recipients taken since then.
+    recipients: usize,
 }
 
 impl<R: AsyncRead + Unpin> Server<R> {
@@ -158,10 +164,12 @@ impl<R: AsyncRead + Unpin> Server<R> {
             let usual = match line.split(' ').next().unwrap_or_default() {
                 "EHLO" => self.script.ehlo(),
                 "AUTH" => "235 2.7.0 welcome".to_owned(),
+                "DATA" if self.recipients == 0 => "554 5.5.1 no valid recipients".to_owned(),
                 "DATA" => "354 go on".to_owned(),
                 "QUIT" => "221 bye".to_owned(),
                 // The answer to a 334 challenge.
                 "" | "AQ==" => "535 5.7.8 refused".to_owned(),
+                "RCPT" if !self.has_sender => "503 5.5.1 need MAIL first".to_owned(),
                 "MAIL" | "RCPT" | "RSET" | "NOOP" => "250 2.0.0 ok".to_owned(),
                 _ => "500 5.5.1 what?".to_owned(),
             };
@@ -169,6 +177,14 @@ impl<R: AsyncRead + Unpin> Server<R> {
                 .script
                 .answer(if line.is_empty() { "EMPTY" } else { &line }, &usual);
             self.reply(answer.clone());
+            match line.get(..4) {
+                Some("MAIL" | "RSET") => {
+                    self.has_sender = line.starts_with("MAIL") && answer.starts_with('2');
+                    self.recipients = 0;
+                }
+                Some("RCPT") if answer.starts_with('2') => self.recipients += 1,
+                _ => {}
+            }
             if line == "DATA" && answer.starts_with("354") {
                 self.take_message().await?;
             }
