@@ -3,7 +3,7 @@
 use imap_proto::rfc4315::UidSetMember;
 use imap_proto::{Outcome, ResponseCode, Status};
 
-use super::error::ServerText;
+use super::server_text::ServerText;
 
 /// How a command ended, if it ended well.
 #[derive(Debug, Default)]

@@ -1,14 +1,11 @@
 //! Why an IMAP session did not come about, broke off, or refused a command; told apart so that a person can act.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::LimitExceeded;
+use super::server_text::ServerText;
 use crate::net::{ConnectError, ConnectErrorKind, Endpoint};
 use crate::sasl::{OAuthRefusal, SaslError};
-
-/// The longest text of a server that is kept, in characters.
-const MAX_TEXT: usize = 300;
 
 /// A failure. Its `Display` is a sentence for people: what failed, why, and the next step; it holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,15 +14,6 @@ pub struct ImapError {
     pub endpoint: Endpoint,
     /// What went wrong.
     pub kind: ImapErrorKind,
-}
-
-/// What a server said, made fit to be printed: no control characters, at most 300 characters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServerText {
-    /// The response code in upper case, with its arguments: `AUTHENTICATIONFAILED`, `APPENDUID 1 2`.
-    pub code: Option<String>,
-    /// The text after it.
-    pub text: String,
 }
 
 /// What went wrong between us and an IMAP server.
@@ -203,41 +191,6 @@ impl ImapError {
     }
 }
 
-impl ServerText {
-    /// Takes a response's text apart: a leading `[CODE arguments]`, and the rest.
-    pub(super) fn read(text: &str) -> Self {
-        let (code, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((code, rest)) => (Some(printable(code).to_ascii_uppercase()), rest),
-            None => (None, text),
-        };
-        Self {
-            code,
-            text: printable(rest.trim()),
-        }
-    }
-
-    /// Whether the code's first word is `name`.
-    pub fn has_code(&self, name: &str) -> bool {
-        self.code.as_deref().and_then(|code| code.split(' ').next()) == Some(name)
-    }
-}
-
-/// A stranger's text without control characters, of bounded length.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
-}
-
-impl fmt::Display for ServerText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.code, self.text.as_str()) {
-            (None, "") => f.write_str("(no reason given)"),
-            (None, text) => write!(f, "{text:?}"),
-            (Some(code), "") => write!(f, "[{code}]"),
-            (Some(code), text) => write!(f, "{text:?} [{code}]"),
-        }
-    }
-}
-
 impl std::error::Error for ImapError {}
 
 impl From<ConnectError> for ImapError {
@@ -246,113 +199,6 @@ impl From<ConnectError> for ImapError {
             endpoint: error.endpoint.clone(),
             kind: ImapErrorKind::Connect(error),
         }
-    }
-}
-
-impl fmt::Display for ImapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = &self.endpoint;
-        match &self.kind {
-            ImapErrorKind::Connect(error) => error.fmt(f),
-            ImapErrorKind::StartTlsNotOffered => write!(
-                f,
-                "{at} does not offer encryption (STARTTLS), and a password is never sent without it. Use TLS on port 993."
-            ),
-            ImapErrorKind::NotImap { seen } => write!(
-                f,
-                "What answers at {at} is not an IMAP server (it says {seen:?}). Check the server name and the port; 993 is usual."
-            ),
-            ImapErrorKind::AlreadySignedIn => write!(
-                f,
-                "{at} claims that somebody is signed in already. That can be an attack on the connection; nothing was sent."
-            ),
-            ImapErrorKind::Credential(error) => error.fmt(f),
-            ImapErrorKind::AuthNotOffered { offered } if offered.is_empty() => {
-                write!(
-                    f,
-                    "{at} offers no way to sign in. Ask its operator whether IMAP is switched on."
-                )
-            }
-            ImapErrorKind::AuthNotOffered { offered } => write!(
-                f,
-                "{at} does not take this kind of sign-in; it offers {}. Choose another authentication method.",
-                offered.join(", ")
-            ),
-            ImapErrorKind::CredentialsRefused { answer, refusal } => {
-                write_refused(f, at, answer, refusal.as_deref())
-            }
-            ImapErrorKind::MailboxUnavailable { answer } => write!(
-                f,
-                "{at} accepted the sign-in but does not open the mailbox: {answer}. Check that the right person signed \
-                 in, that IMAP is switched on for this mailbox, and the permission if it is a shared one."
-            ),
-            ImapErrorKind::TemporarilyUnavailable { answer } => {
-                write!(
-                    f,
-                    "{at} is not available for the moment: {answer}. It will be tried again."
-                )
-            }
-            ImapErrorKind::Bye { answer } => {
-                write!(f, "{at} closed the connection: {answer}. It will be tried again.")
-            }
-            ImapErrorKind::No { command, answer } => write!(f, "{at} refused {command}: {answer}."),
-            ImapErrorKind::Bad { command, answer } => {
-                write!(f, "{at} did not understand {command}: {answer}.")
-            }
-            ImapErrorKind::NotOffered { capability } => write!(f, "{at} does not offer {capability}."),
-            ImapErrorKind::TimedOut { command, after } => write!(
-                f,
-                "{at} did not answer {command} within {} seconds. It will be tried again.",
-                after.as_secs()
-            ),
-            ImapErrorKind::Lost { command } => {
-                write!(
-                    f,
-                    "The connection to {at} was lost during {command}. It will be tried again."
-                )
-            }
-            ImapErrorKind::LimitExceeded(limit) => write!(
-                f,
-                "The connection to {at} was cut because {limit}. The people who run that server should look into it."
-            ),
-            ImapErrorKind::Protocol { what } => write!(
-                f,
-                "The answer of {at} could not be understood ({what}). The people who run that server should look into it."
-            ),
-            ImapErrorKind::Argument { what } => {
-                write!(
-                    f,
-                    "The {what} cannot be sent to a mail server. Enter it without line breaks."
-                )
-            }
-            ImapErrorKind::Interrupted => {
-                write!(f, "The session with {at} was interrupted. Connect again.")
-            }
-        }
-    }
-}
-
-fn write_refused(
-    f: &mut fmt::Formatter<'_>,
-    at: &Endpoint,
-    answer: &ServerText,
-    refusal: Option<&OAuthRefusal>,
-) -> fmt::Result {
-    match refusal {
-        Some(refusal) => {
-            write!(f, "{at} refused the access token")?;
-            if let Some(status) = &refusal.status {
-                write!(f, " (status {status})")?;
-            }
-            write!(
-                f,
-                ": {answer}. Connect the account again if a fresh token is refused too."
-            )
-        }
-        None => write!(
-            f,
-            "{at} refused the user name or password: {answer}. Check both, then try again."
-        ),
     }
 }
 
@@ -379,16 +225,6 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_text_is_taken_apart_and_cleaned() {
-        let answer = ServerText::read("[authenticationfailed] Wrong\x07 password");
-        assert_eq!(answer.code.as_deref(), Some("AUTHENTICATIONFAILED"));
-        assert_eq!(answer.text, "Wrong password");
-        assert!(answer.has_code("AUTHENTICATIONFAILED"));
-        assert_eq!(ServerText::read(&"x".repeat(5000)).text.len(), MAX_TEXT);
-        assert_eq!(ServerText::read("[unclosed").code, None);
-    }
-
-    #[test]
     fn a_throttled_client_learns_how_long_to_wait() {
         let answer = ServerText::read("Request is throttled. Suggested Backoff Time: 299998 milliseconds");
         assert_eq!(
@@ -401,29 +237,5 @@ mod tests {
             Some(Duration::from_secs(86_400))
         );
         assert_eq!(error(ImapErrorKind::Interrupted).retry_after(), None);
-    }
-
-    #[test]
-    fn every_sentence_names_the_server() {
-        let answer = ServerText::read("[X] y");
-        for kind in [
-            ImapErrorKind::StartTlsNotOffered,
-            ImapErrorKind::NotImap {
-                seen: "220 smtp".into(),
-            },
-            ImapErrorKind::AuthNotOffered {
-                offered: vec!["NTLM".into()],
-            },
-            ImapErrorKind::CredentialsRefused {
-                answer: answer.clone(),
-                refusal: None,
-            },
-            ImapErrorKind::No {
-                command: "SELECT",
-                answer,
-            },
-        ] {
-            assert!(error(kind).to_string().contains("imap.example.org:993"));
-        }
     }
 }

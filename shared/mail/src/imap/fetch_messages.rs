@@ -124,7 +124,8 @@ impl ImapSession {
 
 impl MessageFetch<'_> {
     /// The next message; `None` when all have come. Messages that are gone are left out: compare with what was asked
-    /// for. May be dropped and called again.
+    /// for. May be dropped while it waits for the server and called again; dropped while it sends, it leaves the session
+    /// unusable.
     ///
     /// # Errors
     /// A refusal comes after the messages that the server did send, and leaves the session usable; anything else ends

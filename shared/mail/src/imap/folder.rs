@@ -5,8 +5,9 @@ use imap_proto::{MailboxDatum, NameAttribute, Response, ResponseCode, StatusAttr
 use super::answer::CompletionCode;
 use super::error::{ImapError, ImapErrorKind};
 use super::folder_name::{FolderName, unescaped};
+use super::notices::Notices;
 use super::role::FolderRole;
-use super::session::{ImapSession, Notices};
+use super::session::ImapSession;
 use super::uid::{ModSeq, Uid, UidValidity};
 
 /// The most folders that are listed; the rest is left out, and said so.
@@ -113,7 +114,7 @@ impl ImapSession {
             folder.quoted(),
             if condstore { " (CONDSTORE)" } else { "" }
         );
-        self.wire.exists = 0;
+        self.wire.watch.exists = 0;
         let mut validity = None;
         let mut uid_next = None;
         let mut highest = None;
@@ -134,7 +135,7 @@ impl ImapSession {
             .await?;
         self.condstore = condstore;
         // What the server told while it opened the folder is its state, not a change.
-        self.wire.notices = Notices::default();
+        self.wire.watch.notices = Notices::default();
         let Some(uid_validity) = validity else {
             let what = format!("{command} without UIDVALIDITY");
             return Err(self.wire.fail(ImapErrorKind::Protocol { what }));
@@ -142,7 +143,7 @@ impl ImapSession {
         Ok(Selected {
             uid_validity,
             uid_next,
-            exists: self.wire.exists,
+            exists: self.wire.watch.exists,
             highest_mod_seq: highest,
             read_only: command == "EXAMINE" || matches!(completion.code, CompletionCode::ReadOnly),
         })

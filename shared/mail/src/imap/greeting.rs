@@ -5,8 +5,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::capability::Capabilities;
-use super::error::{ImapError, ImapErrorKind, ServerText, printable};
+use super::error::{ImapError, ImapErrorKind};
 use super::limits::ImapLimits;
+use super::server_text::{ServerText, printable};
 use crate::net::{Connector, Endpoint, LineError, Lines, MailStream, TlsMode};
 
 /// The longest line before sign-in, in bytes.

@@ -43,7 +43,7 @@ impl ImapSession {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<IdleOutcome, ImapError> {
         self.need("IDLE")?;
-        if !self.wire.notices.is_empty() {
+        if !self.wire.watch.notices.is_empty() {
             return Ok(IdleOutcome::Changed);
         }
         let until = Instant::now() + max;
@@ -55,7 +55,7 @@ impl ImapSession {
             .finish(&tag, self.wire.limits.response_time, |_| false)
             .await?;
         // Something may have come between our decision and the server's end.
-        let changed = outcome != IdleOutcome::Stopped && !self.wire.notices.is_empty();
+        let changed = outcome != IdleOutcome::Stopped && !self.wire.watch.notices.is_empty();
         Ok(if changed { IdleOutcome::Changed } else { outcome })
     }
 
@@ -87,7 +87,7 @@ impl ImapSession {
         tokio::pin!(stop);
         let over = sleep_until(until);
         tokio::pin!(over);
-        while self.wire.notices.is_empty() {
+        while self.wire.watch.notices.is_empty() {
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(IdleOutcome::Stopped),

@@ -1,7 +1,7 @@
 //! An IMAP client for servers that nobody vouches for (RFC 3501, RFC 9051 where servers offer it).
 //!
 //! How it is put together, from the bottom up:
-//! - [`guard`](self) sits between the TLS stream and the parser and ends the connection before a hostile answer can
+//! - `guard` sits between the TLS stream and the parser and ends the connection before a hostile answer can
 //!   cost memory, time or the process's stack;
 //! - `async-imap` turns the guarded bytes into parsed responses. Its command helpers are not used: they send
 //!   arguments unchecked, drop APPENDUID, COPYUID and unsolicited EXPUNGE, and reduce a refusal to a debug string;
@@ -15,6 +15,7 @@
 
 mod answer;
 mod append;
+mod body;
 mod capability;
 mod change;
 mod connection;
@@ -29,8 +30,11 @@ mod greeting;
 mod guard;
 mod idle;
 mod limits;
+mod notices;
 mod role;
 mod search;
+mod sentence;
+mod server_text;
 mod session;
 mod sign_in;
 mod uid;
@@ -40,7 +44,7 @@ mod wire;
 pub use capability::Capabilities;
 pub use change::{CopiedUids, FlagChange, MoveOutcome};
 pub use connection::ImapConnection;
-pub use error::{ImapError, ImapErrorKind, ServerText};
+pub use error::{ImapError, ImapErrorKind};
 pub use fetch::{BodyPieces, MessageFlags, MessageSize};
 pub use fetch_messages::{FetchSettings, FetchedMessage, MessageFetch, ServerMessageId};
 pub use flag::{Flag, Flags, InvalidKeyword, Keyword};
@@ -49,6 +53,8 @@ pub use folder_name::{FolderName, InvalidFolderName};
 pub use guard::LimitExceeded;
 pub use idle::IdleOutcome;
 pub use limits::ImapLimits;
+pub use notices::Notices;
 pub use role::FolderRole;
-pub use session::{ImapSession, Notices};
+pub use server_text::ServerText;
+pub use session::ImapSession;
 pub use uid::{ModSeq, Uid, UidSet, UidValidity};

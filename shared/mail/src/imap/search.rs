@@ -20,14 +20,14 @@ impl ImapSession {
     /// When the server refuses or the connection is lost.
     pub async fn all_uids(&mut self) -> Result<Vec<Uid>, ImapError> {
         let mut found = BTreeSet::new();
-        if self.wire.exists <= WINDOW {
+        if self.wire.watch.exists <= WINDOW {
             self.search("ALL", &mut found).await?;
         } else {
             self.search_by_windows(&mut found).await?;
         }
-        if found.is_empty() && self.wire.exists > 0 {
+        if found.is_empty() && self.wire.watch.exists > 0 {
             // Seen with Strato after an ENABLE: the folder has messages, and a search finds none.
-            tracing::warn!(server = %self.wire.endpoint, exists = self.wire.exists, "The server finds no message in a folder that has some; listing by FETCH");
+            tracing::warn!(server = %self.wire.endpoint, exists = self.wire.watch.exists, "The server finds no message in a folder that has some; listing by FETCH");
             self.fetch_each(&UidSet::all(), "(UID)", "", |attributes| {
                 found.extend(attributes.uid);
                 true
@@ -40,12 +40,12 @@ impl ImapSession {
     /// Walks the folder by message numbers, which are dense where UIDs need not be.
     async fn search_by_windows(&mut self, found: &mut BTreeSet<Uid>) -> Result<(), ImapError> {
         let mut first = 1;
-        while first <= self.wire.exists {
-            let before = self.wire.expunges;
-            let last = first.saturating_add(WINDOW - 1).min(self.wire.exists);
+        while first <= self.wire.watch.exists {
+            let before = self.wire.watch.expunges;
+            let last = first.saturating_add(WINDOW - 1).min(self.wire.watch.exists);
             self.search(&format!("{first}:{last}"), found).await?;
             // Each message that went in the meantime may have moved those behind it into the part already read.
-            let gone = u32::try_from(self.wire.expunges - before).unwrap_or(u32::MAX);
+            let gone = u32::try_from(self.wire.watch.expunges - before).unwrap_or(u32::MAX);
             first = last.saturating_add(1).saturating_sub(gone).max(1);
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::connection::ImapConnection;
 use super::error::{ImapError, ImapErrorKind};
 use super::folder_name::quoted;
 use super::limits::ImapLimits;
+use super::notices::Notices;
 use super::wire::Wire;
 use crate::net::{Connector, Endpoint};
 use crate::sasl::SignIn;
@@ -27,24 +28,6 @@ pub struct ImapSession {
     pub(super) offered: Capabilities,
     /// The selected folder was opened with CONDSTORE.
     pub(super) condstore: bool,
-}
-
-/// What changed in the selected folder without having been asked for. Nothing is lost: it adds up until it is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notices {
-    /// How many messages there are now, if that was told.
-    pub exists: Option<u32>,
-    /// How many messages were expunged (EXPUNGE and VANISHED).
-    pub expunged: u64,
-    /// Flags of some message changed.
-    pub flags: bool,
-}
-
-impl Notices {
-    /// Whether nothing changed.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl ImapSession {
@@ -87,7 +70,7 @@ impl ImapSession {
 
     /// What changed in the selected folder since this was last asked, or since the folder was selected.
     pub fn take_notices(&mut self) -> Notices {
-        std::mem::take(&mut self.wire.notices)
+        std::mem::take(&mut self.wire.watch.notices)
     }
 
     /// Gives the server an occasion to say what changed, and shows that it is still there.

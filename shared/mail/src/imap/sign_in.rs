@@ -4,8 +4,9 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::capability::Capabilities;
-use super::error::{ImapError, ImapErrorKind, ServerText};
+use super::error::{ImapError, ImapErrorKind};
 use super::folder_name::quoted;
+use super::server_text::ServerText;
 use super::wire::{Event, Wire};
 use crate::sasl::{Mechanism, OAuthRefusal, SaslExchange, SignIn};
 

@@ -1,27 +1,24 @@
 //! One conversation with a server: commands out, responses in, each attributed.
 
-use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::FutureExt;
-use imap_proto::{AttributeValue, MailboxDatum, Response, Status};
+use imap_proto::{Response, Status};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::answer::{Completion, Ending, answer, ending, outcome_text};
+use super::body::BodyPlace;
 use super::capability::Capabilities;
-use super::error::{ImapError, ImapErrorKind, ServerText};
+use super::error::{ImapError, ImapErrorKind};
 use super::guard::{Guard, LimitExceeded};
 use super::limits::ImapLimits;
-use super::session::Notices;
+use super::notices::FolderWatch;
+use super::server_text::ServerText;
 use crate::net::{Endpoint, MailStream};
-
-/// Bodies from this size on are handed out as a part of the buffer that they were read into, in bytes. Smaller ones
-/// are copied, so that a small body does not keep a large buffer.
-const SHARED_BODY: usize = 16 * 1024;
 
 /// A command that has been sent and not yet been answered to its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,12 +60,8 @@ pub(super) struct Wire {
     outstanding: u32,
     health: Health,
     bye: Option<ServerText>,
-    /// What changed in the selected folder without having been asked for.
-    pub(super) notices: Notices,
-    /// Messages in the selected folder, as far as the server told.
-    pub(super) exists: u32,
-    /// How many messages went since the session began; grows only.
-    pub(super) expunges: u64,
+    /// What the server tells of the selected folder by the way.
+    pub(super) watch: FolderWatch,
 }
 
 impl std::fmt::Debug for Wire {
@@ -89,9 +82,7 @@ impl Wire {
             outstanding: 0,
             health: Health::Good,
             bye: None,
-            notices: Notices::default(),
-            exists: 0,
-            expunges: 0,
+            watch: FolderWatch::default(),
         }
     }
 
@@ -229,19 +220,21 @@ impl Wire {
             }
             Response::Continue(outcome) => Event::Continue(outcome_text(outcome)),
             untagged => {
-                self.note(untagged);
-                if !read(untagged) && matches!(untagged, Response::Fetch(..)) {
-                    self.notices.flags = true;
+                if let Response::Data {
+                    status: Status::Bye,
+                    outcome,
+                } = untagged
+                {
+                    self.bye = Some(answer(outcome));
                 }
+                let wanted = read(untagged);
+                self.watch.note(untagged, wanted);
                 Event::Untagged
             }
         };
-        let body = body_range(parsed).and_then(|body| match body {
-            Body::Empty => Some(Bytes::new()),
-            Body::At(address, length) => {
-                let range = address.checked_sub(response.borrow_owner().as_ptr() as usize)?;
-                Some(take_body(response.into_owner(), range..range + length))
-            }
+        let body = BodyPlace::of(parsed).and_then(|place| {
+            let start = response.borrow_owner().as_ptr() as usize;
+            place.take(start, || response.into_owner())
         });
         Ok((event, body))
     }
@@ -347,68 +340,10 @@ impl Wire {
         }
     }
 
-    /// Keeps what the server says by the way.
-    fn note(&mut self, response: &Response<'_>) {
-        match response {
-            Response::MailboxData(MailboxDatum::Exists(count)) => {
-                self.exists = *count;
-                self.notices.exists = Some(*count);
-            }
-            Response::Expunge(_) => self.note_gone(1),
-            Response::Vanished { earlier: false, uids } => {
-                let count = uids
-                    .iter()
-                    .map(|range| u64::from(range.end().saturating_sub(*range.start())) + 1)
-                    .sum();
-                self.note_gone(count);
-            }
-            Response::Data {
-                status: Status::Bye,
-                outcome,
-            } => self.bye = Some(answer(outcome)),
-            _ => {}
-        }
-    }
-
-    fn note_gone(&mut self, count: u64) {
-        self.notices.expunged = self.notices.expunged.saturating_add(count);
-        self.expunges = self.expunges.saturating_add(count);
-        self.exists = self
-            .exists
-            .saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
-    }
-
     /// Closes the connection in order: TLS's close notice and TCP's end.
     pub(super) async fn shut_down(&mut self) {
         self.health = Health::Broken;
         // Nobody waits for the other side: it may be gone.
         let _closed = timeout(Duration::from_secs(2), self.client.get_mut().shutdown()).await;
-    }
-}
-
-enum Body {
-    Empty,
-    /// Address and length inside the response's buffer.
-    At(usize, usize),
-}
-
-fn body_range(response: &Response<'_>) -> Option<Body> {
-    let Response::Fetch(_, attributes) = response else {
-        return None;
-    };
-    attributes.iter().find_map(|attribute| match attribute {
-        AttributeValue::BodySection { data: Some(data), .. } if data.is_empty() => Some(Body::Empty),
-        AttributeValue::BodySection { data: Some(data), .. } => {
-            Some(Body::At(data.as_ptr() as usize, data.len()))
-        }
-        _ => None,
-    })
-}
-
-fn take_body(buffer: BytesMut, range: Range<usize>) -> Bytes {
-    match buffer.get(range.clone()) {
-        Some(body) if body.len() < SHARED_BODY => Bytes::copy_from_slice(body),
-        Some(_) => buffer.freeze().slice(range),
-        None => Bytes::new(),
     }
 }

@@ -263,3 +263,102 @@ fn in_turn(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     }
     mixed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::HostName;
+    use futures::future::BoxFuture;
+    use tokio::net::TcpListener;
+
+    /// Answers each question with the next of its answers.
+    struct Answers(std::sync::Mutex<Vec<Vec<IpAddr>>>);
+
+    impl Resolve for Answers {
+        fn resolve<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+            let answer = self
+                .0
+                .lock()
+                .unwrap()
+                .pop()
+                .ok_or_else(|| io::ErrorKind::NotFound.into());
+            Box::pin(std::future::ready(answer))
+        }
+    }
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn connector(answers: Vec<Vec<IpAddr>>) -> Connector {
+        let addresses = AddressPolicy::with_networks(["127.0.0.0/8".parse().unwrap()]);
+        let time_outs = NetTimeOuts {
+            connect: Duration::from_secs(2),
+            ..NetTimeOuts::default()
+        };
+        let settings = ConnectorSettings {
+            addresses,
+            time_outs,
+            ..ConnectorSettings::default()
+        };
+        Connector::new(settings)
+            .unwrap()
+            .with_resolver(Answers(std::sync::Mutex::new(answers)))
+    }
+
+    fn endpoint(port: u16) -> Endpoint {
+        Endpoint::start_tls(HostName::parse("imap.example.test").unwrap(), port)
+    }
+
+    #[tokio::test]
+    async fn only_permitted_addresses_of_a_name_are_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = endpoint(listener.local_addr().unwrap().port());
+        let mixed = connector(vec![ips(&["10.0.0.1", "::1", "127.0.0.1"])]);
+        assert!(!mixed.connect(&at).await.unwrap().is_encrypted());
+        let denied = connector(vec![ips(&["169.254.169.254", "::ffff:10.0.0.1"])])
+            .connect(&at)
+            .await
+            .unwrap_err();
+        let address = "169.254.169.254".parse().unwrap();
+        assert_eq!(denied.kind, ConnectErrorKind::DeniedByPolicy { address });
+    }
+
+    #[tokio::test]
+    async fn a_name_is_asked_for_once_so_that_it_cannot_change_its_mind() {
+        let at = endpoint(1);
+        let rebinding = connector(vec![ips(&["127.0.0.1"]), ips(&["10.0.0.1"])]);
+        let denied = rebinding.connect(&at).await.unwrap_err();
+        assert!(matches!(denied.kind, ConnectErrorKind::DeniedByPolicy { .. }));
+        assert_eq!(
+            rebinding.connect(&at).await.unwrap_err().kind,
+            ConnectErrorKind::Refused
+        );
+        assert_eq!(
+            rebinding.connect(&at).await.unwrap_err().kind,
+            ConnectErrorKind::NameNotFound
+        );
+    }
+
+    #[test]
+    fn the_two_families_are_tried_in_turn() {
+        let order = in_turn(ips(&[
+            "2001:db8::1",
+            "2001:db8::2",
+            "192.0.2.1",
+            "192.0.2.2",
+            "192.0.2.3",
+        ]));
+        assert_eq!(
+            order,
+            ips(&[
+                "2001:db8::1",
+                "192.0.2.1",
+                "2001:db8::2",
+                "192.0.2.2",
+                "192.0.2.3"
+            ])
+        );
+        assert_eq!(in_turn(vec![ips(&["192.0.2.1"])[0]; 20]).len(), MAX_ADDRESSES);
+    }
+}

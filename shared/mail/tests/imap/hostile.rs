@@ -9,6 +9,7 @@ use postroom_mail::imap::{
 use postroom_mail::net::{
     AddressPolicy, ConnectErrorKind, Connector, ConnectorSettings, Endpoint, HostName, TlsFailure,
 };
+use postroom_mail::sasl::SignIn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -349,6 +350,33 @@ async fn a_server_that_offers_only_what_we_lack_says_so() {
         }
     );
     assert!(error.to_string().contains("GSSAPI, NTLM"));
+}
+
+#[tokio::test]
+async fn without_sasl_ir_a_refused_token_still_gives_its_reason() {
+    let token = SignIn::OAuth {
+        login: "user".into(),
+        access_token: "token".into(),
+    };
+    for (mechanism, farewell) in [("XOAUTH2", ""), ("OAUTHBEARER", "AQ==")] {
+        let greeting = format!("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH={mechanism}] hi\r\n");
+        let steps = vec![
+            step("AUTHENTICATE", "+ \r\n"),
+            // {"status":"400"}
+            step("", "+ eyJzdGF0dXMiOiI0MDAifQ==\r\n"),
+            step(farewell, "TAG NO temporarily refused\r\n"),
+        ];
+        let connection = connect(greeting, steps).await.unwrap();
+        let error = connection.sign_in(&token).await.unwrap_err();
+        let ImapErrorKind::CredentialsRefused {
+            refusal: Some(refusal),
+            ..
+        } = &error.kind
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refusal.status.as_deref(), Some("400"));
+    }
 }
 
 #[tokio::test]
