@@ -1,5 +1,7 @@
 //! The embedded bus over the store's own tables: the same suite as for RabbitMQ.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test says what went wrong by panicking
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

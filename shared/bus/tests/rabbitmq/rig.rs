@@ -13,22 +13,17 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) struct RabbitMqRig {
     url: String,
-    broker: Broker,
-}
-
-enum Broker {
     /// Only held, so that the virtual host lives as long as the rig.
-    Shared {
-        _vhost: FreshVhost,
-    },
-    Private(Mutex<PrivateRabbitMq>),
+    _vhost: Option<FreshVhost>,
+    private: Option<Mutex<PrivateRabbitMq>>,
 }
 
 pub(crate) async fn fresh_vhost() -> RabbitMqRig {
     let vhost = Testbed::load().unwrap().fresh_vhost().await.unwrap();
     RabbitMqRig {
         url: vhost.url().to_owned(),
-        broker: Broker::Shared { _vhost: vhost },
+        _vhost: Some(vhost),
+        private: None,
     }
 }
 
@@ -36,7 +31,8 @@ pub(crate) async fn private_broker() -> RabbitMqRig {
     let broker = Testbed::load().unwrap().private_rabbitmq().await.unwrap();
     RabbitMqRig {
         url: broker.url(),
-        broker: Broker::Private(Mutex::new(broker)),
+        _vhost: None,
+        private: Some(Mutex::new(broker)),
     }
 }
 
@@ -47,10 +43,11 @@ impl RabbitMqRig {
 
     /// The broker that this rig alone uses.
     pub(crate) async fn private(&self) -> MutexGuard<'_, PrivateRabbitMq> {
-        match &self.broker {
-            Broker::Private(broker) => broker.lock().await,
-            Broker::Shared { .. } => panic!("others use this broker"),
-        }
+        self.private
+            .as_ref()
+            .expect("others use this broker")
+            .lock()
+            .await
     }
 
     pub(crate) fn config(&self) -> RabbitMqConfig {

@@ -1,5 +1,7 @@
 //! The event loops in both worlds: embedded (SQLite and its queues) and distributed (PostgreSQL, RabbitMQ).
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test says what went wrong by panicking
+
 mod cases;
 mod faults;
 mod scripted;
