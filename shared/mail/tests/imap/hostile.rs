@@ -39,7 +39,7 @@ async fn a_greeting_that_is_none_is_recognised() {
         ImapErrorKind::NotImap { .. }
     ));
     assert!(matches!(
-        greeting_failure([b'x'; 20_000]).await,
+        greeting_failure(vec![b'x'; 20_000]).await,
         ImapErrorKind::NotImap { .. }
     ));
     assert_eq!(
