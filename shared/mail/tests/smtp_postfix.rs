@@ -1,5 +1,7 @@
 //! The SMTP client against the testbed's Postfix, which asks Dovecot who may send and delivers back to it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use postroom_mail::net::{AddressPolicy, Connector, ConnectorSettings, Endpoint, HostName};
 use postroom_mail::sasl::SignIn;
 use postroom_mail::smtp::{

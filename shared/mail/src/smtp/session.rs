@@ -85,7 +85,8 @@ impl SmtpSession {
         Ok(session)
     }
 
-    /// Greets and signs in over a stream that is encrypted already.
+    /// Greets, and signs in if the server wants that, over a stream that is encrypted already or that its maker
+    /// vouches for otherwise.
     ///
     /// # Errors
     /// As [`SmtpSession::connect`].
@@ -93,11 +94,14 @@ impl SmtpSession {
         stream: MailStream,
         endpoint: &Endpoint,
         ehlo_name: &HostName,
-        sign_in: &SignIn,
+        sign_in: Option<&SignIn>,
         time_outs: SmtpTimeOuts,
     ) -> Result<Self, SmtpError> {
         let mut session = Self::greeted(stream, endpoint, time_outs).await?;
-        session.sign_in(ehlo_name, sign_in).await?;
+        match sign_in {
+            Some(sign_in) => session.sign_in(ehlo_name, sign_in).await?,
+            None => session.introduce(ehlo_name).await?,
+        }
         Ok(session)
     }
 

@@ -58,7 +58,14 @@ pub(crate) async fn session_as(
     let (ours, theirs) = tokio::io::duplex(buffer);
     let (observed, _task) = serve(theirs, script);
     let stream = MailStream::made(ours);
-    let session = SmtpSession::over(stream, &endpoint(), &ehlo_name(), sign_in, time_outs(patience)).await;
+    let session = SmtpSession::over(
+        stream,
+        &endpoint(),
+        &ehlo_name(),
+        Some(sign_in),
+        time_outs(patience),
+    )
+    .await;
     (session, observed)
 }
 
