@@ -10,10 +10,8 @@ apt_get() {
 
 install_packages() { # SERVICE...
   local service package missing=() guard=/usr/sbin/policy-rc.d guarded=no
-  for service in "$@"; do
-    for package in openssl $("packages_$service"); do
-      installed "$package" || missing+=("$package")
-    done
+  for package in $({ echo openssl; for service in "$@"; do "packages_$service"; done; } | tr ' ' '\n' | sort -u); do
+    installed "$package" || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
@@ -30,29 +28,37 @@ install_packages() { # SERVICE...
   [ $result = 0 ] || fail "apt-get could not install ${missing[*]}; see $LOGS/apt.log"
 }
 
-# Node.js 20 or newer, which oidc-provider 9 asks for. Debian 12's own is 18: then npm brings a newer one.
-node_command() {
-  local own=$DIR/node/runtime/node_modules/node/bin/node
-  if [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; then
-    command -v node
-    return
-  fi
-  if [ ! -x "$own" ]; then
-    mkdir -p "$DIR/node/runtime"
-    npm install --prefix "$DIR/node/runtime" --no-audit --no-fund node@22 >>"$LOGS/npm.log" 2>&1 || return 1
-  fi
-  echo "$own"
-}
+# Node.js, in $DIR/node: the scripts of this directory, the npm packages they need and, if the machine's own Node.js is
+# older than 20 as Debian 12's is, a newer one. Two services want it and start at once: one installs, the other waits.
+NODE_HOME=$DIR/node
+OWN_NODE=$NODE_HOME/runtime/node_modules/node/bin/node
 
-# The scripts of this directory together with the npm packages they need, in $DIR/node.
 install_scripts() {
+  mkdir -p "$NODE_HOME/runtime"
   (
     flock 8
-    mkdir -p "$DIR/node"
-    cp -r "$HERE/openid" "$HERE/sink" "$DIR/node/"
-    cmp -s "$HERE/package.json" "$DIR/node/package.json" && [ -d "$DIR/node/node_modules" ] && exit 0
-    cd "$DIR/node" || exit 1
-    cp "$HERE/package.json" .
-    npm install --no-audit --no-fund --no-package-lock >>"$LOGS/npm.log" 2>&1 || { rm -f package.json; exit 1; }
-  ) 8>"$DIR/node.lock" || { say "npm could not install the packages of package.json; see $LOGS/npm.log" >&2; return 1; }
+    set -e
+    cp -r "$HERE/openid" "$HERE/sink" "$NODE_HOME/"
+    machine_node_suffices || [ -x "$OWN_NODE" ] || npm_install "$NODE_HOME/runtime" node@22
+    if ! cmp -s "$HERE/package.json" "$NODE_HOME/package.json" || [ ! -e "$NODE_HOME/installed" ]; then
+      rm -f "$NODE_HOME/installed"
+      cp "$HERE/package.json" "$NODE_HOME/"
+      npm_install "$NODE_HOME"
+      date >"$NODE_HOME/installed"
+    fi
+  ) 8>"$NODE_HOME/lock"
+}
+
+npm_install() { # DIRECTORY [PACKAGE]
+  npm install --prefix "$@" --no-audit --no-fund --no-package-lock >>"$LOGS/npm.log" 2>&1 && return 0
+  say "npm could not install ${2:-the packages of package.json}; see $LOGS/npm.log" >&2
+  return 1
+}
+
+machine_node_suffices() {
+  [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ]
+}
+
+node_command() {
+  if machine_node_suffices; then command -v node; else echo "$OWN_NODE"; fi
 }
