@@ -1,6 +1,7 @@
 //! `cargo xtask`: what people who work on Postroom run.
 
 mod bench;
+mod test;
 mod testbed;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::BenchArgs),
+    Test(test::TestArgs),
     Testbed(testbed::TestbedArgs),
 }
 
@@ -25,6 +27,7 @@ enum Command {
 async fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args).await,
+        Command::Test(args) => test::run(&args),
         Command::Testbed(args) => testbed::run(&args),
     }
 }

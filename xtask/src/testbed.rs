@@ -2,7 +2,7 @@
 //! it is installing packages and starting daemons; what stands here finds the script and passes its outcome on.
 
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -41,15 +41,31 @@ pub(crate) fn run(args: &TestbedArgs) -> Result<ExitCode> {
         Action::Down(named) => ("down", &named.services),
         Action::Status => ("status", &[]),
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/testbed/testbed.sh");
-    let status = Command::new("bash")
-        .arg(&script)
-        .arg(action)
-        .args(services)
-        .status()
-        .with_context(|| format!("cannot run bash {}", script.display()))?;
+    let status = script(action, services)?;
     Ok(status
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Starts everything, installing what is missing.
+///
+/// # Errors
+/// If something could not be started.
+pub(crate) fn up() -> Result<()> {
+    anyhow::ensure!(
+        script("up", &[])?.success(),
+        "the testbed could not be started; see the lines above"
+    );
+    Ok(())
+}
+
+fn script(action: &str, services: &[String]) -> Result<ExitStatus> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/testbed/testbed.sh");
+    Command::new("bash")
+        .arg(&script)
+        .arg(action)
+        .args(services)
+        .status()
+        .with_context(|| format!("cannot run bash {}", script.display()))
 }

@@ -1,0 +1,119 @@
+//! `cargo xtask test`: everything that must hold, on real servers. Says what it runs, and skips nothing silently.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::testbed;
+
+/// Start what the tests need, then run every check and every test.
+#[derive(Args)]
+pub(crate) struct TestArgs {}
+
+struct Step {
+    name: &'static str,
+    command: &'static [&'static str],
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "formatting",
+        command: &["cargo", "fmt", "--all", "--", "--check"],
+    },
+    Step {
+        name: "lints",
+        command: &[
+            "cargo",
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    },
+    Step {
+        name: "dependencies",
+        command: &[
+            "cargo",
+            "deny",
+            "--all-features",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ],
+    },
+    Step {
+        name: "tests",
+        command: &["cargo", "test", "--workspace", "--locked", "--no-fail-fast"],
+    },
+];
+
+pub(crate) fn run(_: &TestArgs) -> Result<ExitCode> {
+    testbed::up()?;
+    install_cargo_deny()?;
+    let mut failed = Vec::new();
+    for step in STEPS {
+        report(&format!("==> {}: {}", step.name, step.command.join(" ")));
+        if !execute(step.command)? {
+            failed.push(step.name);
+        }
+    }
+    advisories()?;
+    if failed.is_empty() {
+        report("==> every check passed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    report(&format!("==> failed: {}", failed.join(", ")));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The advisory database is fetched from the network; where that is closed the run says so and goes on.
+fn advisories() -> Result<()> {
+    report("==> advisories: cargo deny check advisories");
+    if !execute(&["cargo", "deny", "--all-features", "check", "advisories"])? {
+        report(
+            "==> advisories: NOT CHECKED or not clean; see the lines above (the database cannot be reached from here?)",
+        );
+    }
+    Ok(())
+}
+
+fn install_cargo_deny() -> Result<()> {
+    let found = Command::new("cargo")
+        .args(["deny", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if found {
+        return Ok(());
+    }
+    report("==> installing cargo-deny");
+    if !execute(&[
+        "cargo",
+        "install",
+        "cargo-deny",
+        "--locked",
+        "--version",
+        "0.20.2",
+    ])? {
+        bail!("cargo-deny cannot be installed; the dependencies cannot be checked without it");
+    }
+    Ok(())
+}
+
+fn execute(command: &[&str]) -> Result<bool> {
+    let (program, arguments) = command.split_first().context("an empty command")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .status()
+        .with_context(|| format!("cannot start {program}"))?;
+    Ok(status.success())
+}
+
+#[allow(clippy::print_stdout)] // what it prints is what it is for
+fn report(line: &str) {
+    println!("{line}");
+}
