@@ -81,7 +81,7 @@ impl SmtpEnvelope {
 
 /// The address as it goes over the wire: an international domain in its ASCII form, which every server understands.
 /// What is still not ASCII then needs SMTPUTF8.
-pub(super) fn wire_address(address: &str) -> Cow<'_, str> {
+pub(crate) fn wire_address(address: &str) -> Cow<'_, str> {
     match address.rsplit_once('@') {
         Some((name, domain)) if name.is_ascii() && !domain.is_ascii() => {
             match idna::domain_to_ascii(domain) {

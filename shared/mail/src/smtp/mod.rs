@@ -21,6 +21,7 @@ mod submit;
 pub use address::{AddressError, check_address};
 pub use body::MessageBody;
 pub use capabilities::SmtpCapabilities;
+pub(crate) use envelope::wire_address;
 pub use envelope::{EnvelopeError, MAX_RECIPIENTS, SmtpEnvelope};
 pub use error::{SmtpError, SmtpErrorKind, SmtpStep};
 pub use outcome::{NotSent, RecipientStatus, SendFailure, SendOutcome};
