@@ -1,5 +1,6 @@
 //! The binary as a person starts it: no configuration, an address to open, a prompt stop.
 
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},

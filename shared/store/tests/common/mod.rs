@@ -1,5 +1,5 @@
 //! Every test of the store is written once and run on both databases.
-#![allow(dead_code, missing_docs, unreachable_pub)] // each test file uses what it needs
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test file uses what it needs
 
 pub mod mail;
 
