@@ -1,4 +1,5 @@
 //! Accounts, their states and their secrets.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What is erased is gone.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Events: numbered without gaps, handed on in the same transaction, handled once.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Who owns a mailbox, and what its owner is asked to do.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 

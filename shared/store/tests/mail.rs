@@ -1,4 +1,5 @@
 //! Folders, messages, locations.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 

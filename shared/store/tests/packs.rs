@@ -1,4 +1,5 @@
 //! Raw mail in packs.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Transactions: all or nothing, together or alone.
+#![allow(clippy::unwrap_used)] // helpers of the tests below
 
 mod common;
 
