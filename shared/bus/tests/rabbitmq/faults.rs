@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use lapin::{BasicProperties, options::*};
 use postroom_bus::{
     Bus, BusError, Outgoing, PublishError, RabbitMqBus, RabbitMqConfig, Settle, SubscriptionOptions,
-    conformance::{CONSUMER, PATIENCE, Rig, drain, event, numbers, publish, take},
+    conformance::{CONSUMER, PATIENCE, Rig, drain, event, numbers, publish, publish_at_last, take},
 };
 use postroom_events::{EXCHANGE, ReplayId};
-use postroom_test_support::{TcpProxy, Testbed};
+use postroom_test_support::{TcpProxy, Testbed, eventually};
 
-use crate::rig::{fresh_vhost, private_broker};
+use crate::rig::{RabbitMqRig, fresh_vhost, private_broker};
 
 const OPTIONS: SubscriptionOptions = SubscriptionOptions { prefetch: 50 };
 
@@ -149,9 +149,8 @@ async fn a_deleted_queue_is_declared_and_consumed_again() {
         .expect("the queue should have come back");
 }
 
-#[tokio::test]
-async fn cut_connections_come_back_by_themselves() {
-    let rig = fresh_vhost().await;
+/// A bus that reaches the broker through a proxy.
+async fn through_a_proxy(rig: &RabbitMqRig) -> (TcpProxy, Arc<dyn Bus>) {
     let broker = rig.url().parse::<lapin::uri::AMQPUri>().unwrap().authority;
     let proxy = TcpProxy::start(&format!("{}:{}", broker.host, broker.port))
         .await
@@ -163,7 +162,42 @@ async fn cut_connections_come_back_by_themselves() {
         url: through.into(),
         ..rig.config()
     };
-    let bus: Arc<dyn Bus> = Arc::new(RabbitMqBus::connect(config).await.unwrap());
+    (proxy, Arc::new(RabbitMqBus::connect(config).await.unwrap()))
+}
+
+#[tokio::test]
+async fn a_network_that_falls_silent_is_noticed() {
+    let rig = fresh_vhost().await;
+    let (proxy, bus) = through_a_proxy(&rig).await;
+    let mut subscription = bus.subscribe(CONSUMER, OPTIONS);
+    publish(&bus, 0, 3).await;
+    assert_eq!(take(&mut subscription, 3).await.len(), 3);
+    proxy.hold();
+    let begun = tokio::time::Instant::now();
+    let outcome = bus.publisher().publish(&[Outgoing::first(event(3))]).await;
+    assert!(
+        matches!(outcome[..], [Err(PublishError::Unconfirmed(_))]),
+        "{outcome:?}"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "a publisher is never held up for ever"
+    );
+    eventually(PATIENCE, "the heartbeats to be missed", || async { !bus.is_up() }).await;
+    proxy.release();
+    eventually(PATIENCE, "the connections to come back", || async { bus.is_up() }).await;
+    publish_at_last(&bus, 4, 5).await;
+    let mut again = Vec::new();
+    while !again.contains(&4) {
+        again.extend(numbers(&take(&mut subscription, 1).await));
+    }
+    assert_eq!(again[..3], [0, 1, 2], "what was out comes again");
+}
+
+#[tokio::test]
+async fn cut_connections_come_back_by_themselves() {
+    let rig = fresh_vhost().await;
+    let (proxy, bus) = through_a_proxy(&rig).await;
     let mut subscription = bus.subscribe(CONSUMER, OPTIONS);
     publish(&bus, 0, 10).await;
     let held = take(&mut subscription, 10).await;
@@ -185,7 +219,7 @@ async fn cut_connections_come_back_by_themselves() {
     subscription
         .settle(again.iter().map(|delivery| (delivery.tag, Settle::Ack)).collect())
         .await;
-    postroom_bus::conformance::publish_at_last(&bus, 10, 11).await;
+    publish_at_last(&bus, 10, 11).await;
     assert_eq!(numbers(&take(&mut subscription, 1).await), [10]);
     assert!(bus.is_up());
 }
@@ -213,7 +247,7 @@ async fn everything_survives_the_brokers_restart_without_a_hand() {
     subscription
         .settle(again.iter().map(|delivery| (delivery.tag, Settle::Ack)).collect())
         .await;
-    postroom_bus::conformance::publish_at_last(&bus, 5, 6).await;
+    publish_at_last(&bus, 5, 6).await;
     assert_eq!(numbers(&take(&mut subscription, 1).await), [5]);
 }
 

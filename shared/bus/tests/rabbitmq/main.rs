@@ -4,6 +4,7 @@
 
 mod faults;
 mod rig;
+mod tls;
 
 use rig::{fresh_vhost, private_broker};
 
