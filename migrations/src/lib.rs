@@ -11,6 +11,7 @@ mod m003_mail;
 mod m004_submissions;
 mod m005_leases_and_work;
 mod m006_events;
+mod m007_sending;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m004_submissions::Step),
             Box::new(m005_leases_and_work::Step),
             Box::new(m006_events::Step),
+            Box::new(m007_sending::Step),
         ]
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! An account points at a credential; a credential holds a sealed password or points at a grant; many credentials may
 //! point at one grant.
+//!
+//! A grant's `refresh_holder` is the event that sees its refresh through, and before `refresh_held_until` no other may try;
+//! since `refresh_unanswered_since` a refresh with the present refresh token is without an answer.
 
 crate::dialect::step!(
     "m002_accounts",
@@ -23,12 +26,14 @@ create table grants (
     refresh_failures integer not null default 0,
     refresh_holder @uuid,
     refresh_held_until @time,
+    refresh_unanswered_since @time,
     announced_token_version bigint not null default 0,
     created_at @time not null,
     updated_at @time not null
 )
 ;
-create index grants_due on grants (refresh_due_at) where refresh_due_at is not null
+create index grants_due on grants (refresh_due_at)
+    where refresh_due_at is not null and announced_token_version < token_version
 ;
 create table credentials (
     id @uuid primary key,

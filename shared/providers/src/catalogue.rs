@@ -64,6 +64,15 @@ impl ProviderCatalogue {
         self.providers.get(*index)
     }
 
+    /// The name to sign in to SMTP with, for an account that signs in to IMAP with `login`: the same one, unless that is
+    /// what the provider's data propose for IMAP and they propose another one for SMTP (iCloud).
+    #[must_use]
+    pub fn smtp_login<'l>(&self, provider_id: &str, login: &'l str, address: &'l str) -> &'l str {
+        self.by_id(provider_id)
+            .filter(|provider| provider.username.of(address) == login)
+            .map_or(login, |provider| provider.smtp_username().of(address))
+    }
+
     /// The provider that this MX host belongs to. Ask by domain first: a provider's own domain may have another's
     /// MX (mail.com has GMX's).
     #[must_use]
@@ -165,6 +174,16 @@ mod tests {
 
     fn catalogue() -> ProviderCatalogue {
         ProviderCatalogue::load(None).unwrap()
+    }
+
+    #[test]
+    fn smtp_wants_another_name_only_where_the_data_say_so() {
+        let catalogue = catalogue();
+        let address = "ada@icloud.com";
+        assert_eq!(catalogue.smtp_login("icloud", "ada", address), address);
+        assert_eq!(catalogue.smtp_login("icloud", "another", address), "another");
+        assert_eq!(catalogue.smtp_login("custom", "ada", address), "ada");
+        assert_eq!(catalogue.smtp_login("nobody", "ada", address), "ada");
     }
 
     #[test]

@@ -64,6 +64,34 @@ pub const REFRESH_TOKEN: RetryPolicy = RetryPolicy {
     max_retry_after: hours(1),
 };
 
+/// A grant that cannot be refreshed because of this system's own registration at the identity provider (secret
+/// expired, client unknown): the operator has to mend it, and every grant of that registration waits for it. Asking
+/// rarely spares the provider; the longest wait is how long mail stands still after the repair.
+pub const REGISTRATION_REFUSED: RetryPolicy = RetryPolicy {
+    name: "registration_refused",
+    initial: minutes(2),
+    multiplier: 2.0,
+    max_interval: minutes(15),
+    max_attempts: None,
+    give_up_after: None,
+    jitter: 0.3,
+    max_retry_after: hours(1),
+};
+
+/// A grant that is to be given back to a provider that is busy or broken. What was erased here must not wait for
+/// ever for somebody else: after this time the secrets are erased all the same, within the hour in which a
+/// disconnected account is to be gone.
+pub const REVOKE_GRANT: RetryPolicy = RetryPolicy {
+    name: "revoke_grant",
+    initial: seconds(5),
+    multiplier: 3.0,
+    max_interval: minutes(10),
+    max_attempts: None,
+    give_up_after: Some(minutes(45)),
+    jitter: 0.2,
+    max_retry_after: minutes(15),
+};
+
 /// Mail that a submission server did not take for now (4xx): 1, 3, 9, 27, 81 minutes and then every 4 hours for
 /// 5 days, in the range that RFC 5321 section 4.5.4.1 recommends.
 pub const SEND_DEFERRED: RetryPolicy = RetryPolicy {
@@ -103,10 +131,12 @@ pub const INFRASTRUCTURE: RetryPolicy = RetryPolicy {
 };
 
 /// Every policy, for documents and for the operations page.
-pub const ALL: [&RetryPolicy; 6] = [
+pub const ALL: [&RetryPolicy; 8] = [
     &RECONNECT,
     &MAILBOX_REFUSED,
     &REFRESH_TOKEN,
+    &REGISTRATION_REFUSED,
+    &REVOKE_GRANT,
     &SEND_DEFERRED,
     &HANDLE_EVENT,
     &INFRASTRUCTURE,

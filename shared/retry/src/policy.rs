@@ -69,6 +69,12 @@ impl Jitter {
         mixed ^= mixed >> 31;
         Self((mixed >> 11) as f64 / (1_u64 << 53) as f64)
     }
+
+    /// The part of `span` that lies before this place: at least nothing, less than all of it.
+    #[must_use]
+    pub fn part_of(self, span: Duration) -> Duration {
+        span.mul_f64(self.0)
+    }
 }
 
 impl RetryPolicy {

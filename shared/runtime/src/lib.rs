@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod lifecycle;
 mod parts;
+mod providers;
 mod queue_rows;
 mod relay;
 mod retries;

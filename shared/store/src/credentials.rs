@@ -10,7 +10,11 @@ use sea_orm::{
 };
 use secrecy::SecretString;
 
-use crate::{Account, Credential, StoreError, Tx, entities::credential, grants};
+use crate::{
+    Account, Credential, StoreError, Tx,
+    entities::{account, credential},
+    grants,
+};
 
 /// What a worker needs to sign in to an account.
 #[derive(Debug)]
@@ -192,6 +196,19 @@ pub async fn erase(tx: &Tx, id: CredentialId) -> Result<(), StoreError> {
         .exec(tx.db())
         .await?;
     Ok(())
+}
+
+/// Whether a connected account signs in with a credential.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_used(db: &impl ConnectionTrait, id: CredentialId) -> Result<bool, StoreError> {
+    let user = account::Entity::find()
+        .filter(account::Column::CredentialId.eq(id))
+        .filter(account::Column::DisconnectedAt.is_null())
+        .one(db)
+        .await?;
+    Ok(user.is_some())
 }
 
 /// How each of these credentials signs in.

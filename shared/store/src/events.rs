@@ -29,13 +29,30 @@ pub async fn append(
     metadata: &EventMetadata,
     events: Vec<Event>,
 ) -> Result<Vec<EventEnvelope>, StoreError> {
+    let events: Vec<_> = events.iter().map(|event| (metadata, event)).collect();
+    append_all(tx, &events).await
+}
+
+/// As [`append`], for events that have nothing to do with one another: each has metadata of its own.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn append_each(
+    tx: &Tx,
+    events: Vec<(EventMetadata, Event)>,
+) -> Result<Vec<EventEnvelope>, StoreError> {
+    let events: Vec<_> = events.iter().map(|(metadata, event)| (metadata, event)).collect();
+    append_all(tx, &events).await
+}
+
+async fn append_all(tx: &Tx, events: &[(&EventMetadata, &Event)]) -> Result<Vec<EventEnvelope>, StoreError> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
     let now = tx.store().clock().now();
-    let mut next = reserve_sequences(tx, &events).await?;
+    let mut next = reserve_sequences(tx, events.iter().map(|(_, event)| event.subject())).await?;
     let mut envelopes = Vec::with_capacity(events.len());
-    for event in &events {
+    for (metadata, event) in events {
         let sequence = next.entry(event.subject()).or_insert(1);
         envelopes.push(EventEnvelope::wrap(event, metadata, now, *sequence));
         *sequence += 1;
@@ -52,10 +69,13 @@ pub async fn append(
 /// Takes as many sequence numbers of each subject as there are events of it. Gives the first number of each.
 ///
 /// The row of a subject stays locked until the commit: numbers have no gaps, and their order is the order of commits.
-async fn reserve_sequences(tx: &Tx, events: &[Event]) -> Result<HashMap<Uuid, i64>, StoreError> {
+async fn reserve_sequences(
+    tx: &Tx,
+    subjects: impl Iterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, i64>, StoreError> {
     let mut counts: BTreeMap<Uuid, i64> = BTreeMap::new();
-    for event in events {
-        *counts.entry(event.subject()).or_default() += 1;
+    for subject in subjects {
+        *counts.entry(subject).or_default() += 1;
     }
     let mut first = HashMap::with_capacity(counts.len());
     // In the order of subjects, so that two transactions never wait for each other.

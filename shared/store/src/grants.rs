@@ -1,21 +1,16 @@
-//! Grants: tokens at rest, and the one refresh at a time.
+//! Grants: tokens at rest. When they are refreshed, and by whom, is in [`refreshes`](crate::refreshes).
 //!
-//! `token_version` rises with every change of tokens. A refresh holds the grant, and stores what it got only if the
-//! version is still the one it began with.
-
-use std::time::Duration;
+//! `token_version` rises with every change of tokens; what was decided on an older one changes nothing.
 
 use chrono::{DateTime, Utc};
 use postroom_crypto::{KeyRing, SealContext, SealedSecret};
-use postroom_events::{GrantId, GrantState, TenantId, WorkerId};
+use postroom_events::{EventId, GrantId, GrantState, TenantId};
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr,
 };
 use secrecy::SecretString;
 
-use crate::{Grant, Store, StoreError, Tx, entities::grant, sql};
+use crate::{Grant, StoreError, Tx, entities::grant};
 
 /// Tokens that an identity provider gave.
 #[derive(Debug)]
@@ -147,132 +142,10 @@ fn open(
     ))
 }
 
-/// Grants whose refresh is due and has not been announced for their token version, soonest first; marks them as
-/// announced. With the events of the same transaction, each is announced once per version.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn take_due(tx: &Tx, limit: u64) -> Result<Vec<Grant>, StoreError> {
-    let now = tx.store().now(tx.db()).await?;
-    let text = format!(
-        "update grants set announced_token_version = token_version where id in (select id from grants \
-         where refresh_due_at <= $1 and announced_token_version < token_version and state = $2 \
-         order by refresh_due_at limit $3 {}) returning id",
-        sql::skip_locked(tx.db())
-    );
-    let values = [now.into(), GrantState::Active.into(), (limit as i64).into()];
-    let rows = tx
-        .db()
-        .query_all_raw(sql::statement(tx.db(), text, values))
-        .await?;
-    let ids = rows
-        .iter()
-        .map(|row| row.try_get::<GrantId>("", "id"))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(grant::Entity::find()
-        .filter(grant::Column::Id.is_in(ids))
-        .order_by_asc(grant::Column::RefreshDueAt)
-        .all(tx.db())
-        .await?)
-}
-
-/// When the next refresh is due, if one is.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn next_due(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let due: Option<Option<DateTime<Utc>>> = grant::Entity::find()
-        .filter(grant::Column::RefreshDueAt.is_not_null())
-        .filter(grant::Column::State.eq(GrantState::Active))
-        .filter(Expr::col(grant::Column::AnnouncedTokenVersion).lt(Expr::col(grant::Column::TokenVersion)))
-        .order_by_asc(grant::Column::RefreshDueAt)
-        .select_only()
-        .column(grant::Column::RefreshDueAt)
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(due.flatten())
-}
-
-/// How holding a grant for its refresh ended.
-#[derive(Debug)]
-pub enum Hold {
-    /// It is held: refresh it before the time is over.
-    Held(Box<Grant>),
-    /// Somebody refreshes it at the moment, until then at most.
-    Busy(DateTime<Utc>),
-    /// Its tokens are newer than the version that was named: nothing is to be done.
-    MovedOn,
-    /// It is not active (any more), or gone.
-    NotActive,
-}
-
-/// Holds an active grant for one refresh, if its tokens are still of that version.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn hold(
-    store: &Store,
-    id: GrantId,
-    token_version: i64,
-    worker: WorkerId,
-    time: Duration,
-) -> Result<Hold, StoreError> {
-    let tx = store.begin("grants.hold").await?;
-    let now = store.now(tx.db()).await?;
-    let free = grant::Column::RefreshHeldUntil
-        .is_null()
-        .or(grant::Column::RefreshHeldUntil.lt(now));
-    let taken = grant::Entity::update_many()
-        .col_expr(grant::Column::RefreshHolder, Expr::value(worker))
-        .col_expr(grant::Column::RefreshHeldUntil, Expr::value(now + time))
-        .filter(grant::Column::Id.eq(id))
-        .filter(grant::Column::TokenVersion.eq(token_version))
-        .filter(grant::Column::State.eq(GrantState::Active))
-        .filter(free)
-        .exec(tx.db())
-        .await?;
-    let row = grant::Entity::find_by_id(id).one(tx.db()).await?;
-    tx.commit().await?;
-    Ok(match row {
-        Some(row) if taken.rows_affected == 1 => Hold::Held(Box::new(row)),
-        None => Hold::NotActive,
-        Some(row) if row.state != GrantState::Active => Hold::NotActive,
-        Some(row) if row.token_version != token_version => Hold::MovedOn,
-        Some(row) => Hold::Busy(row.refresh_held_until.unwrap_or(now)),
-    })
-}
-
-/// Lets a held grant go without a change, to be refreshed again at a later time.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn let_go(tx: &Tx, held: &Grant) -> Result<(), StoreError> {
-    grant::Entity::update_many()
-        .col_expr(
-            grant::Column::RefreshHolder,
-            Expr::value(Option::<WorkerId>::None),
-        )
-        .col_expr(
-            grant::Column::RefreshHeldUntil,
-            Expr::value(Option::<DateTime<Utc>>::None),
-        )
-        .col_expr(
-            grant::Column::RefreshFailures,
-            Expr::col(grant::Column::RefreshFailures).add(1),
-        )
-        .filter(grant::Column::Id.eq(held.id))
-        .filter(grant::Column::RefreshHolder.eq(held.refresh_holder))
-        .filter(grant::Column::TokenVersion.eq(held.token_version))
-        .exec(tx.db())
-        .await?;
-    Ok(())
-}
-
 /// Stores the tokens that a refresh, or a new sign-in of the person, brought. Gives the new token version.
 ///
 /// # Errors
-/// [`StoreError::Outdated`] when the tokens have changed since `before` was read.
+/// [`StoreError::Outdated`] when the tokens have changed since `before` was read, or the grant was revoked.
 pub async fn store_tokens(
     tx: &Tx,
     keys: &KeyRing,
@@ -281,7 +154,7 @@ pub async fn store_tokens(
 ) -> Result<i64, StoreError> {
     let version = before.token_version + 1;
     let access = seal(keys, before.tenant_id, before.id, ACCESS, &tokens.access_token)?;
-    let mut update = grant::Entity::update_many()
+    let mut update = without_holder(grant::Entity::update_many())
         .col_expr(grant::Column::SealedAccessToken, Expr::value(access))
         .col_expr(grant::Column::AccessExpiresAt, Expr::value(tokens.expires_at))
         .col_expr(grant::Column::RefreshDueAt, Expr::value(tokens.refresh_due_at))
@@ -291,16 +164,13 @@ pub async fn store_tokens(
         .col_expr(grant::Column::StateCause, Expr::value(Option::<String>::None))
         .col_expr(grant::Column::RefreshFailures, Expr::value(0))
         .col_expr(
-            grant::Column::RefreshHolder,
-            Expr::value(Option::<WorkerId>::None),
-        )
-        .col_expr(
-            grant::Column::RefreshHeldUntil,
+            grant::Column::RefreshUnansweredSince,
             Expr::value(Option::<DateTime<Utc>>::None),
         )
         .col_expr(grant::Column::UpdatedAt, Expr::value(tx.store().clock().now()))
         .filter(grant::Column::Id.eq(before.id))
-        .filter(grant::Column::TokenVersion.eq(before.token_version));
+        .filter(grant::Column::TokenVersion.eq(before.token_version))
+        .filter(grant::Column::State.ne(GrantState::Revoked));
     if let Some(refresh_token) = &tokens.refresh_token {
         let refresh = seal(keys, before.tenant_id, before.id, REFRESH, refresh_token)?;
         update = update.col_expr(grant::Column::SealedRefreshToken, Expr::value(refresh));
@@ -312,39 +182,41 @@ pub async fn store_tokens(
     }
 }
 
-/// Ends a grant: it needs the person, or was revoked. Revoked ones forget their tokens. Gives whether it was changed.
+/// Ends a grant: it needs the person, or was revoked. Revoked ones forget their tokens. Gives whether it was changed: not
+/// when the tokens have changed since `before` was read.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn end(tx: &Tx, before: &Grant, state: GrantState, cause: &str) -> Result<bool, StoreError> {
-    let mut update = grant::Entity::update_many()
+    let mut update = ending(tx, before, state, cause);
+    if state == GrantState::Revoked {
+        let nothing = || Expr::value(Option::<Vec<u8>>::None);
+        update = update
+            .col_expr(grant::Column::SealedAccessToken, nothing())
+            .col_expr(grant::Column::SealedRefreshToken, nothing());
+    }
+    Ok(update.exec(tx.db()).await?.rows_affected == 1)
+}
+
+/// The update that ends a grant, if its tokens are still those of `before`.
+pub(crate) fn ending(tx: &Tx, before: &Grant, state: GrantState, cause: &str) -> UpdateMany<grant::Entity> {
+    without_holder(grant::Entity::update_many())
         .col_expr(grant::Column::State, Expr::value(state))
         .col_expr(grant::Column::StateCause, Expr::value(cause.to_owned()))
         .col_expr(
             grant::Column::RefreshDueAt,
             Expr::value(Option::<DateTime<Utc>>::None),
         )
-        .col_expr(
-            grant::Column::RefreshHolder,
-            Expr::value(Option::<WorkerId>::None),
-        )
+        .col_expr(grant::Column::UpdatedAt, Expr::value(tx.store().clock().now()))
+        .filter(grant::Column::Id.eq(before.id))
+        .filter(grant::Column::TokenVersion.eq(before.token_version))
+}
+
+fn without_holder(update: UpdateMany<grant::Entity>) -> UpdateMany<grant::Entity> {
+    update
+        .col_expr(grant::Column::RefreshHolder, Expr::value(Option::<EventId>::None))
         .col_expr(
             grant::Column::RefreshHeldUntil,
             Expr::value(Option::<DateTime<Utc>>::None),
         )
-        .col_expr(grant::Column::UpdatedAt, Expr::value(tx.store().clock().now()))
-        .filter(grant::Column::Id.eq(before.id))
-        .filter(grant::Column::TokenVersion.eq(before.token_version));
-    if state == GrantState::Revoked {
-        update = update
-            .col_expr(
-                grant::Column::SealedAccessToken,
-                Expr::value(Option::<Vec<u8>>::None),
-            )
-            .col_expr(
-                grant::Column::SealedRefreshToken,
-                Expr::value(Option::<Vec<u8>>::None),
-            );
-    }
-    Ok(update.exec(tx.db()).await?.rows_affected == 1)
 }

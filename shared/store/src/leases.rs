@@ -54,6 +54,52 @@ pub async fn count_needed(db: &impl ConnectionTrait) -> Result<u64, StoreError> 
     Ok(needed.unsigned_abs())
 }
 
+/// Whether an account waits for a holder: asked before [`acquire`], which writes.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn any_free(store: &Store) -> Result<bool, StoreError> {
+    let db = store.read();
+    let now = store.now(db).await?;
+    let text = format!(
+        "select 1 as one from account_leases l join accounts a on a.id = l.account_id \
+         where {NEEDS_HOLDER} and (l.holder is null or l.expires_at <= $1) limit 1"
+    );
+    let row = db.query_one_raw(sql::statement(db, text, [now.into()])).await?;
+    Ok(row.is_some())
+}
+
+/// What a holder compares to notice that an account is another than it was: a lost wake-up then costs seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, FromQueryResult)]
+pub struct AccountMark {
+    /// The account.
+    pub account_id: AccountId,
+    /// Raised by each change of the credential.
+    pub credential_generation: i64,
+    /// Raised by each refresh of the grant, if it signs in with one.
+    pub token_version: Option<i64>,
+    /// Whether it needs a holder.
+    pub needed: bool,
+}
+
+/// The marks of all accounts of a holder, in one query.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn marks(db: &impl ConnectionTrait, holder: WorkerId) -> Result<Vec<AccountMark>, StoreError> {
+    let text = format!(
+        "select l.account_id, a.credential_generation, g.token_version, ({NEEDS_HOLDER}) as needed \
+         from account_leases l join accounts a on a.id = l.account_id left join credentials c on c.id = a.credential_id \
+         left join grants g on g.id = c.grant_id where l.holder = $1"
+    );
+    let rows = db
+        .query_all_raw(sql::statement(db, text, [holder.into()]))
+        .await?;
+    rows.iter()
+        .map(|row| Ok(AccountMark::from_query_result(row, "")?))
+        .collect()
+}
+
 #[derive(Debug, FromQueryResult)]
 struct Free {
     account_id: AccountId,

@@ -11,8 +11,12 @@ use sea_orm::{
 
 use crate::{Location, StoreError, Tx, entities::location, messages, sql};
 
-/// Rows per statement.
-const CHUNK: usize = 1000;
+/// Bytes of a row in a statement, its flags included.
+const ROW_BYTES: usize = 160;
+/// Bytes of an id in a statement.
+const ID_BYTES: usize = 24;
+/// Bytes of a UID and its flags in a statement.
+const FLAGS_BYTES: usize = 64;
 
 /// Flags as stored: in one order, without `\Recent`, which belongs to a session and not to a message.
 ///
@@ -59,6 +63,7 @@ pub(crate) async fn insert(
     new: Vec<NewLocation>,
 ) -> Result<(), StoreError> {
     let now = tx.store().clock().now();
+    let at_once = sql::rows_per_statement(tx.db(), ROW_BYTES);
     let mut rows = new.into_iter().map(|new| location::ActiveModel {
         folder_id: Set(folder_id),
         uid_validity: Set(uid_validity),
@@ -70,7 +75,7 @@ pub(crate) async fn insert(
         linked_at: Set(now),
     });
     loop {
-        let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
+        let chunk: Vec<_> = rows.by_ref().take(at_once).collect();
         if chunk.is_empty() {
             return Ok(());
         }
@@ -128,7 +133,7 @@ pub async fn count(
 /// When the database refuses.
 pub async fn of_messages(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<Vec<Location>, StoreError> {
     let mut found = Vec::new();
-    for chunk in ids.chunks(CHUNK) {
+    for chunk in ids.chunks(sql::rows_per_statement(db, ID_BYTES)) {
         let rows = location::Entity::find()
             .filter(location::Column::MessageId.is_in(chunk.iter().copied()))
             .all(db)
@@ -160,7 +165,7 @@ pub async fn update_flags(
     flags: &[ServerFlags],
 ) -> Result<Vec<FlagsChange>, StoreError> {
     let mut changes = Vec::new();
-    for chunk in flags.chunks(CHUNK) {
+    for chunk in flags.chunks(sql::rows_per_statement(tx.db(), FLAGS_BYTES)) {
         let text = format!(
             "with now_has (uid, flags, modseq) as (values {}) update locations set flags = now_has.flags, \
              modseq = coalesce(now_has.modseq, locations.modseq) from now_has where locations.folder_id = $1 \
@@ -192,6 +197,34 @@ pub async fn update_flags(
     Ok(changes)
 }
 
+/// Which of these UIDs hold a message that came to another folder since `since`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn moved_elsewhere(
+    db: &impl ConnectionTrait,
+    folder_id: FolderId,
+    uid_validity: i64,
+    uids: &[i64],
+    since: DateTime<Utc>,
+) -> Result<Vec<i64>, StoreError> {
+    let mut moved = Vec::new();
+    for chunk in uids.chunks(sql::rows_per_statement(db, ID_BYTES)) {
+        let text = format!(
+            "select l.uid from locations l where l.folder_id = $1 and l.uid_validity = $2 and exists (select 1 from locations o \
+             where o.message_id = l.message_id and o.folder_id <> l.folder_id and o.linked_at >= $3) and l.uid in ({})",
+            sql::list(4, chunk.len())
+        );
+        let values = [Value::from(folder_id), uid_validity.into(), since.into()]
+            .into_iter()
+            .chain(chunk.iter().map(|uid| Value::from(*uid)));
+        for row in db.query_all_raw(sql::statement(db, text, values)).await? {
+            moved.push(row.try_get("", "uid")?);
+        }
+    }
+    Ok(moved)
+}
+
 /// What became of a message that left a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
@@ -216,7 +249,7 @@ pub async fn remove(
     moved_since: DateTime<Utc>,
 ) -> Result<Vec<(MessageId, Departure)>, StoreError> {
     let mut left = Vec::new();
-    for chunk in uids.chunks(CHUNK) {
+    for chunk in uids.chunks(sql::rows_per_statement(tx.db(), ID_BYTES)) {
         let text = format!(
             "delete from locations where folder_id = $1 and uid_validity = $2 and uid in ({}) returning message_id",
             sql::list(3, chunk.len())

@@ -17,10 +17,13 @@ use crate::{
     entities::{account, location, message},
     locations::{self, NewLocation},
     packs::{Frame, StoredPack},
+    sql,
 };
 
-/// Rows per statement: 500 rows of 24 columns are far below what both databases take in one statement.
-const CHUNK: usize = 500;
+/// Bytes of an id in a statement.
+const ID_BYTES: usize = 24;
+/// Bytes of a row besides its texts.
+const ROW_BYTES: usize = 350;
 
 /// What identifies a message within its account: a digest.
 pub type Identity = [u8; 32];
@@ -100,6 +103,34 @@ pub struct NewMessage {
     pub frame: Frame,
 }
 
+impl NewMessage {
+    /// About how many bytes its row takes in a statement.
+    fn bytes(&self) -> usize {
+        let texts = [
+            self.message_id_header.as_ref(),
+            self.in_reply_to.as_ref(),
+            Some(&self.subject),
+            Some(&self.snippet),
+            Some(&self.from_name),
+            Some(&self.from_address),
+        ];
+        let people = [
+            &self.recipients.to,
+            &self.recipients.cc,
+            &self.recipients.bcc,
+            &self.recipients.reply_to,
+        ];
+        ROW_BYTES
+            + texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + self.references.iter().map(|id| id.len() + 1).sum::<usize>()
+            + people
+                .into_iter()
+                .flatten()
+                .map(|person| person.name.len() + person.address.len() + 30)
+                .sum::<usize>()
+    }
+}
+
 /// A batch of messages of one folder: what is new, and where everything lies.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -127,7 +158,7 @@ pub async fn known(
     identities: &[Identity],
 ) -> Result<HashMap<Identity, MessageId>, StoreError> {
     let mut known = HashMap::new();
-    for chunk in identities.chunks(1000) {
+    for chunk in identities.chunks(sql::rows_per_statement(db, size_of::<Identity>() + 8)) {
         let rows: Vec<(Vec<u8>, MessageId)> = message::Entity::find()
             .filter(message::Column::AccountId.eq(account_id))
             .filter(message::Column::Identity.is_in(chunk.iter().map(|identity| identity.to_vec())))
@@ -183,19 +214,32 @@ async fn insert(
     new: Vec<NewMessage>,
 ) -> Result<(), StoreError> {
     let now = tx.store().clock().now();
-    let mut rows = new
-        .into_iter()
-        .map(|message| to_row(account_id, pack_id, now, message));
-    loop {
-        let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        message::Entity::insert_many(chunk)
+    let mut rest = new;
+    while !rest.is_empty() {
+        let count = fitting(tx, &rest);
+        let rows = rest
+            .drain(..count)
+            .map(|message| to_row(account_id, pack_id, now, message));
+        message::Entity::insert_many(rows)
             .exec_without_returning(tx.db())
             .await
             .map_err(|error| StoreError::on_duplicate(error, "message", "identity"))?;
     }
+    Ok(())
+}
+
+/// How many of the first messages go into one statement.
+fn fitting(tx: &Tx, messages: &[NewMessage]) -> usize {
+    let mut widest: usize = 0;
+    messages
+        .iter()
+        .enumerate()
+        .take_while(|(before, message)| {
+            widest = Ord::max(widest, message.bytes());
+            *before < sql::rows_per_statement(tx.db(), widest)
+        })
+        .count()
+        .max(1)
 }
 
 fn to_row(
@@ -234,7 +278,7 @@ fn to_row(
 /// What lies in a folder (again) is not erased.
 async fn keep(tx: &Tx, ids: impl Iterator<Item = MessageId>) -> Result<(), StoreError> {
     let ids: Vec<_> = ids.collect();
-    for chunk in ids.chunks(1000) {
+    for chunk in ids.chunks(sql::rows_per_statement(tx.db(), ID_BYTES)) {
         message::Entity::update_many()
             .col_expr(
                 message::Column::EraseRequestedAt,
@@ -254,7 +298,7 @@ async fn keep(tx: &Tx, ids: impl Iterator<Item = MessageId>) -> Result<(), Store
 /// When the database refuses.
 pub async fn request_erasure(tx: &Tx, ids: &[MessageId]) -> Result<(), StoreError> {
     let now = tx.store().clock().now();
-    for chunk in ids.chunks(1000) {
+    for chunk in ids.chunks(sql::rows_per_statement(tx.db(), ID_BYTES)) {
         message::Entity::update_many()
             .col_expr(message::Column::EraseRequestedAt, Expr::value(now))
             .filter(message::Column::Id.is_in(chunk.iter().copied()))

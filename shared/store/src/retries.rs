@@ -5,8 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use postroom_events::{Consumer, EventEnvelope, EventId, ReplayId, WorkerId};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 
 use crate::{Store, StoreError, Tx, entities::scheduled_retry, events, sql};
@@ -118,6 +119,29 @@ pub async fn handed_over(tx: &Tx, retries: &[Retry]) -> Result<(), StoreError> {
             .filter(Column::Consumer.eq(retry.consumer.name()))
             .filter(Column::ReplayId.eq(retry.replay_id))
             .filter(Column::Attempt.eq(retry.attempt))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Brings planned retries forward to `at`, for those that are planned later.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn bring_forward(
+    tx: &Tx,
+    consumer: Consumer,
+    events: &[EventId],
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use scheduled_retry::Column;
+    for chunk in events.chunks(1000) {
+        scheduled_retry::Entity::update_many()
+            .col_expr(Column::NextAttemptAt, Expr::value(at))
+            .filter(Column::Consumer.eq(consumer.name()))
+            .filter(Column::EventId.is_in(chunk.iter().copied()))
+            .filter(Column::NextAttemptAt.gt(at))
             .exec(tx.db())
             .await?;
     }

@@ -43,3 +43,14 @@ pub(crate) fn skip_locked(db: &impl ConnectionTrait) -> &'static str {
         Backend::Sqlite => "",
     }
 }
+
+/// How many rows of that many bytes go into one statement.
+///
+/// PostgreSQL: what fits one TLS record. The driver leaves Nagle's algorithm on, and whatever needs a second record waits
+/// some 40 ms for the first one's acknowledgement; statements of 12 KB need none and cost a tenth of that.
+pub(crate) fn rows_per_statement(db: &impl ConnectionTrait, bytes: usize) -> usize {
+    match backend_of(db) {
+        Backend::Postgres => (12_000 / bytes.max(1)).clamp(1, 500),
+        Backend::Sqlite => 500,
+    }
+}

@@ -1,4 +1,12 @@
 //! Outgoing mail: what was asked for, and what became of it for each recipient.
+//!
+//! A submission is finished when nothing more is tried: `finished_at`. Until then its state tells the best that is known:
+//! `sent` as soon as the server took it for anybody, although another recipient may still be tried.
+
+mod attempt;
+mod claim;
+mod finish;
+mod waiting;
 
 use std::time::Duration;
 
@@ -10,6 +18,13 @@ use crate::{
     StoreError, Submission, SubmissionRecipient, Tx,
     entities::{submission, submission_recipient},
     packs::{Frame, StoredPack},
+};
+
+pub use self::{
+    attempt::{Attempt, Begun, RecipientResult, Started, begin_attempt, mark_uncertain},
+    claim::{Phase, Standing, renew_claims, standing},
+    finish::{Ending, Written, finish_attempt},
+    waiting::{Waiting, bring_forward, put_off},
 };
 
 /// A mail that is to be sent. Its raw bytes are in a pack that is durable already.
@@ -66,7 +81,7 @@ pub async fn create(tx: &Tx, new: NewSubmission<'_>) -> Result<Submission, Store
         cause: None,
         server_reply: None,
         attempt: 0,
-        phase: "waiting".to_owned(),
+        phase: Phase::Waiting.as_str().to_owned(),
         holder: None,
         held_until: None,
         next_attempt_at: Some(now),
@@ -74,6 +89,7 @@ pub async fn create(tx: &Tx, new: NewSubmission<'_>) -> Result<Submission, Store
         sent_copy: "pending".to_owned(),
         created_at: now,
         finished_at: None,
+        request_event_id: None,
     };
     submission::Entity::insert(submission::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.db())
@@ -97,6 +113,17 @@ pub async fn create(tx: &Tx, new: NewSubmission<'_>) -> Result<Submission, Store
         .exec_without_returning(tx.db())
         .await?;
     Ok(row)
+}
+
+/// A submission, whoever it belongs to: for the services themselves.
+///
+/// # Errors
+/// [`StoreError::NotFound`]
+pub async fn find(db: &impl ConnectionTrait, id: SubmissionId) -> Result<Submission, StoreError> {
+    submission::Entity::find_by_id(id)
+        .one(db)
+        .await?
+        .ok_or_else(|| StoreError::not_found("submission", id))
 }
 
 /// A submission of a tenant.

@@ -3,17 +3,14 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::{account, keys, on_both, tenant};
-use postroom_events::{AccountState, EventMetadata, GrantState, WhoCanAct, WorkerId};
+use postroom_events::{AccountState, EventMetadata, WhoCanAct};
 use postroom_store::{
     StoreError,
     accounts::{self, StateChange},
     credentials::{self, SignInMaterial},
-    grants::{self, Hold, NewGrant, NewTokens},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_its_owners_alone() {
@@ -133,92 +130,6 @@ async fn a_password_comes_back_as_it_was_and_is_gone_when_erased() {
         tx.commit().await.unwrap();
         let material = credentials::load(store.read(), &keys, &account).await.unwrap();
         assert!(matches!(material, SignInMaterial::Nothing { .. }), "{material:?}");
-    })
-    .await;
-}
-
-fn tokens(number: u32, refresh: bool, due: chrono::DateTime<chrono::Utc>) -> NewTokens {
-    NewTokens {
-        access_token: SecretString::from(format!("access {number}")),
-        expires_at: None,
-        refresh_token: refresh.then(|| SecretString::from(format!("refresh {number}"))),
-        scopes: "imap smtp".into(),
-        refresh_due_at: Some(due),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_refresh_at_a_time_and_never_over_newer_tokens() {
-    on_both(|store| async move {
-        let keys = keys();
-        let tenant_id = tenant(&store).await;
-        let now = store.clock().now();
-        let tx = store.begin("test.grant").await.unwrap();
-        let new = NewGrant {
-            tenant_id,
-            provider_id: "test".into(),
-            subject: "alice".into(),
-            identity_address: None,
-            tokens: tokens(1, true, now - chrono::TimeDelta::seconds(1)),
-        };
-        let id = grants::add(&tx, &keys, new).await.unwrap();
-        tx.commit().await.unwrap();
-
-        assert!(grants::next_due(store.read()).await.unwrap().is_some());
-        let tx = store.begin("test.due").await.unwrap();
-        assert_eq!(grants::take_due(&tx, 10).await.unwrap().len(), 1);
-        assert_eq!(
-            grants::take_due(&tx, 10).await.unwrap().len(),
-            0,
-            "announced once"
-        );
-        tx.commit().await.unwrap();
-        assert!(grants::next_due(store.read()).await.unwrap().is_none());
-
-        let minute = Duration::from_secs(60);
-        let Hold::Held(held) = grants::hold(&store, id, 1, WorkerId::generate(), minute)
-            .await
-            .unwrap()
-        else {
-            panic!("it was free")
-        };
-        let second = grants::hold(&store, id, 1, WorkerId::generate(), minute)
-            .await
-            .unwrap();
-        assert!(matches!(second, Hold::Busy(_)), "{second:?}");
-        let tx = store.begin("test.refreshed").await.unwrap();
-        let version = grants::store_tokens(&tx, &keys, &held, &tokens(2, false, now))
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        assert_eq!(version, 2);
-
-        let tx = store.begin("test.late").await.unwrap();
-        let late = grants::store_tokens(&tx, &keys, &held, &tokens(3, false, now)).await;
-        assert!(matches!(late, Err(StoreError::Outdated { .. })), "{late:?}");
-        drop(tx);
-        let third = grants::hold(&store, id, 1, WorkerId::generate(), minute)
-            .await
-            .unwrap();
-        assert!(matches!(third, Hold::MovedOn), "{third:?}");
-        let grant = grants::find(store.read(), tenant_id, id).await.unwrap();
-        let access = grants::open_access_token(&keys, &grant).unwrap().unwrap();
-        let refresh = grants::open_refresh_token(&keys, &grant).unwrap().unwrap();
-        assert_eq!(
-            (access.expose_secret(), refresh.expose_secret()),
-            ("access 2", "refresh 1"),
-            "the old one stays"
-        );
-
-        let tx = store.begin("test.revoked").await.unwrap();
-        assert!(
-            grants::end(&tx, &grant, GrantState::Revoked, "disconnected")
-                .await
-                .unwrap()
-        );
-        tx.commit().await.unwrap();
-        let grant = grants::find(store.read(), tenant_id, id).await.unwrap();
-        assert!(grant.sealed_access_token.is_none() && grant.sealed_refresh_token.is_none());
     })
     .await;
 }

@@ -23,6 +23,7 @@ pub const CEILINGS: &[(&str, LevelFilter)] = &[
     ("object_store", LevelFilter::INFO),
     // debug prints statements; values are bound, but a migration's or a driver's statement may hold some
     ("sqlx", LevelFilter::INFO),
+    ("sea_orm_migration", LevelFilter::WARN), // a line for each step at each start says nothing
     ("sea_orm", LevelFilter::INFO),
     // trace prints handshake messages
     ("rustls", LevelFilter::DEBUG),

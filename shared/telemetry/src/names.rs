@@ -58,7 +58,7 @@ metric_names! {
     Gauge ACCOUNTS = "postroom_accounts" ["state"];
     /// Accounts that this worker holds.
     Gauge LEASES_HELD = "postroom_leases_held" [];
-    /// Grants refreshed; outcome: refreshed, transient, reauthorization, outdated.
+    /// Grants refreshed; outcome: refreshed, transient, operator, reauthorization, outdated.
     Counter TOKEN_REFRESHES = "postroom_token_refreshes_total" ["provider", "outcome"];
     /// Seconds that a token endpoint took to answer.
     Histogram TOKEN_ENDPOINT_SECONDS = "postroom_token_endpoint_seconds" ["provider"];

@@ -74,6 +74,8 @@ pub struct MessageFetch<'s> {
     items: String,
     waiting: VecDeque<UidSet>,
     under_way: VecDeque<(Tag, UidSet)>,
+    /// What was answered to its end, and not taken yet.
+    completed: Vec<UidSet>,
     /// What was handed out: some servers send a message twice.
     seen: HashSet<Uid>,
     /// The first refusal, told when everything under way has been read.
@@ -81,8 +83,8 @@ pub struct MessageFetch<'s> {
 }
 
 impl ImapSession {
-    /// Fetches the messages of `batches`, in their order; within a batch in the server's order. Nothing marks a
-    /// message as read.
+    /// Fetches the messages of `batches`, begun in their order; with several in flight a server may mix their answers.
+    /// Nothing marks a message as read.
     ///
     /// Plan a batch by count and bytes (a few hundred messages, a few megabytes): each is one command, and
     /// [`MessageFetch::finish_early`] ends between commands.
@@ -116,6 +118,7 @@ impl ImapSession {
             items,
             waiting,
             under_way: VecDeque::new(),
+            completed: Vec::new(),
             seen: HashSet::new(),
             refusal: None,
         }
@@ -167,7 +170,10 @@ impl MessageFetch<'_> {
                     return Err(self.session.wire.broken(ImapErrorKind::Protocol { what }));
                 }
                 (Event::Done(text, ending), _) => {
-                    let Some((tag, set)) = self.under_way.pop_front() else {
+                    // A server may work on commands at the same time (RFC 3501 section 5.5); Dovecot does, and answers
+                    // get mixed.
+                    let done = self.under_way.iter().position(|(tag, _)| tag.is(&text));
+                    let Some((tag, set)) = self.under_way.remove(done.unwrap_or(0)) else {
                         continue;
                     };
                     let outcome = self.session.wire.completed(&tag, &text, ending);
@@ -175,7 +181,7 @@ impl MessageFetch<'_> {
                         !set.contains(*uid) || self.under_way.iter().any(|(_, s)| s.contains(*uid))
                     });
                     match outcome {
-                        Ok(_) => {}
+                        Ok(_) => self.completed.push(set),
                         Err(error) if error.leaves_session_usable() => {
                             // Those behind it are read; none is begun any more.
                             self.waiting.clear();
@@ -186,6 +192,12 @@ impl MessageFetch<'_> {
                 }
             }
         }
+    }
+
+    /// The sets that were answered to their end since this was last asked: whatever of them is there has been handed
+    /// out. A batch whose set is too long for one command comes in several sets.
+    pub fn take_completed(&mut self) -> Vec<UidSet> {
+        std::mem::take(&mut self.completed)
     }
 
     /// Begins no further command. What is under way must still be read to its end with [`MessageFetch::next`].

@@ -29,7 +29,7 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    fn is(&self, text: &str) -> bool {
+    pub(super) fn is(&self, text: &str) -> bool {
         text.strip_prefix('P').and_then(|digits| digits.parse().ok()) == Some(self.number)
     }
 }

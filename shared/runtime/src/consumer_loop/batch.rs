@@ -177,7 +177,7 @@ fn outcome<H: Handler>(
         error_class: error_class(job, conclusion).map(str::to_owned),
         error: conclusion.reason().map(str::to_owned),
         answers: serde_json::to_value(&record.answers).unwrap_or_default(),
-        caused: record.caused,
+        caused: record.caused(),
         started_at: job.started_at,
         finished_at,
     }

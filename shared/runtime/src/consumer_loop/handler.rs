@@ -133,7 +133,17 @@ pub struct HandledEvent {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
     pub(crate) answers: Vec<Answer>,
-    pub(crate) caused: Vec<EventId>,
+    /// By `act`, and on disk whatever becomes of the rest.
+    kept: Vec<EventId>,
+    /// By `apply`, in its savepoint.
+    applied: Vec<EventId>,
+}
+
+impl Record {
+    /// All events that this one caused.
+    pub(crate) fn caused(&self) -> Vec<EventId> {
+        [self.kept.as_slice(), &self.applied].concat()
+    }
 }
 
 /// What somebody outside answered.
@@ -177,28 +187,37 @@ impl HandledEvent {
         self.with_record(|record| record.answers.push(answer));
     }
 
-    /// The metadata of events that this one causes.
+    /// The metadata of events that this one causes. The trace goes on from the handler's own span.
     pub fn metadata(&self) -> EventMetadata {
-        EventMetadata::caused_by(self.consumer.name(), &self.envelope)
+        let mut metadata = EventMetadata::caused_by(self.consumer.name(), &self.envelope);
+        if let Some(traceparent) = postroom_telemetry::current_traceparent() {
+            metadata.traceparent = Some(traceparent);
+        }
+        metadata
     }
 
-    /// Appends events that this one causes, and notes that it did.
+    /// Appends events that this one causes, and notes that it did. For [`Handler::apply`].
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn append(&self, tx: &Tx, caused: Vec<Event>) -> Result<Vec<EventEnvelope>, StoreError> {
-        let mut metadata = self.metadata();
-        if let Some(traceparent) = postroom_telemetry::current_traceparent() {
-            metadata.traceparent = Some(traceparent); // the trace goes on from the handler's own span
-        }
-        let envelopes = events::append(tx, &metadata, caused).await?;
-        self.with_record(|record| record.caused.extend(envelopes.iter().map(|envelope| envelope.id)));
+        let envelopes = events::append(tx, &self.metadata(), caused).await?;
+        self.with_record(|record| {
+            record
+                .applied
+                .extend(envelopes.iter().map(|envelope| envelope.id));
+        });
         Ok(envelopes)
     }
 
-    /// Forgets which events it caused: its savepoint was taken back.
+    /// Notes events that [`Handler::act`] wrote in a transaction of its own, once that is committed.
+    pub fn has_caused(&self, written: &[EventEnvelope]) {
+        self.with_record(|record| record.kept.extend(written.iter().map(|envelope| envelope.id)));
+    }
+
+    /// Forgets which events it caused in its savepoint: that was taken back.
     pub(crate) fn caused_nothing(&self) {
-        self.with_record(|record| record.caused.clear());
+        self.with_record(|record| record.applied.clear());
     }
 
     pub(crate) fn record(&self) -> Record {

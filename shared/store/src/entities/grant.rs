@@ -1,7 +1,7 @@
 //! What an identity provider gave us.
 
 use chrono::{DateTime, Utc};
-use postroom_events::{GrantId, GrantState, TenantId, WorkerId};
+use postroom_events::{EventId, GrantId, GrantState, TenantId};
 use sea_orm::entity::prelude::*;
 
 /// What an identity provider gave us.
@@ -23,8 +23,9 @@ pub struct Model {
     pub token_version: i64,
     pub refresh_due_at: Option<DateTime<Utc>>,
     pub refresh_failures: i32,
-    pub refresh_holder: Option<WorkerId>,
+    pub refresh_holder: Option<EventId>,
     pub refresh_held_until: Option<DateTime<Utc>>,
+    pub refresh_unanswered_since: Option<DateTime<Utc>>,
     pub announced_token_version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

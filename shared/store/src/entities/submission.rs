@@ -1,7 +1,7 @@
 //! An outgoing mail.
 
 use chrono::{DateTime, Utc};
-use postroom_events::{AccountId, PackId, SubmissionId, SubmissionState, TenantId, WorkerId};
+use postroom_events::{AccountId, EventId, PackId, SubmissionId, SubmissionState, TenantId, WorkerId};
 use sea_orm::entity::prelude::*;
 
 /// An outgoing mail.
@@ -33,6 +33,7 @@ pub struct Model {
     pub sent_copy: String,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+    pub request_event_id: Option<EventId>,
 }
 
 /// Joins are written where they are used.
