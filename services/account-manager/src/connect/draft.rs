@@ -107,18 +107,10 @@ impl DraftInput {
 impl ConnectDraft {
     /// The name to sign in to SMTP with, where the provider wants another one there.
     pub fn smtp_login(&self, catalogue: &ProviderCatalogue) -> String {
-        smtp_login(catalogue, &self.provider_id, &self.login, &self.address)
+        catalogue
+            .smtp_login(&self.provider_id, &self.login, &self.address)
+            .to_owned()
     }
-}
-
-/// The name to sign in to SMTP with: the login, unless it is the one that the provider's data propose for IMAP and they
-/// propose another one for SMTP.
-pub fn smtp_login(catalogue: &ProviderCatalogue, provider_id: &str, login: &str, address: &str) -> String {
-    catalogue
-        .by_id(provider_id)
-        .filter(|provider| provider.username.of(address) == login)
-        .map_or(login, |provider| provider.smtp_username().of(address))
-        .to_owned()
 }
 
 /// An account's servers as they were entered, to be shown again or proved again.
