@@ -28,7 +28,7 @@ pub(crate) async fn welcome(parts: &Parts) -> anyhow::Result<()> {
 }
 
 async fn first_tenant(parts: &Parts) -> anyhow::Result<TenantId> {
-    let (key, digest) = new_token("pr_")?;
+    let (key, digest) = new_token("postroom_key")?;
     let tx = parts.store.begin("first_run.tenant").await?;
     let tenant = tenants::create(&tx, "First tenant").await?;
     tenants::add_api_key(&tx, tenant.id, "first key", digest).await?;

@@ -1,9 +1,14 @@
 //! `postroom`: run everything in one process, bring a database up to date, make keys.
 
+mod account;
+mod client;
+mod doctor;
+mod events;
 mod first_run;
 mod keys;
 mod migrate;
 mod run;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -33,6 +38,17 @@ enum Command {
     /// Keys that seal secrets at rest.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// The connected mailboxes of a tenant.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// What happened.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Look at everything, and say what to do where something does not work.
+    Doctor(client::ClientArgs),
+    /// Tenants: the CRMs that use this Postroom.
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +58,26 @@ fn main() -> ExitCode {
         Some(Command::Run(settings)) => run::main(*settings),
         Some(Command::Migrate(settings)) => migrate::main(*settings),
         Some(Command::Keys(command)) => keys::main(&command),
+        Some(Command::Account(command)) => client(account::run(command)),
+        Some(Command::Events(command)) => client(events::run(command)),
+        Some(Command::Doctor(args)) => client(async move { doctor::run(&args).await }),
+        Some(Command::Tenant(command)) => tenant::main(command),
+    }
+}
+
+/// Runs a command that is a client of the API.
+#[allow(clippy::print_stderr)] // the last words of a command that has no log
+fn client(command: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(command))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
