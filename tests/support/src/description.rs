@@ -43,6 +43,8 @@ pub struct Testbed {
     pub rabbitmqctl: PathBuf,
     /// The browser.
     pub chromium: PathBuf,
+    /// A Python that has `yaml` and `kubernetes_validate`, for tests of compose files and manifests.
+    pub deployment_python: PathBuf,
     /// The browser's WebDriver server.
     pub chromedriver: PathBuf,
 }

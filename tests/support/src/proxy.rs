@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -34,8 +34,15 @@ pub struct TcpProxy {
     address: SocketAddr,
     target: Arc<str>,
     traffic: watch::Sender<Traffic>,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     accepting: Option<JoinHandle<()>>,
+}
+
+/// What has gone through.
+#[derive(Debug, Default)]
+struct Counts {
+    accepted: AtomicUsize,
+    sent: AtomicU64,
 }
 
 impl TcpProxy {
@@ -51,7 +58,7 @@ impl TcpProxy {
             address: listener.local_addr()?,
             target: target.into(),
             traffic: watch::Sender::default(),
-            accepted: Arc::default(),
+            counts: Arc::default(),
             accepting: None,
         };
         proxy.accept_on(listener);
@@ -67,7 +74,13 @@ impl TcpProxy {
     /// How many connections have come in so far.
     #[must_use]
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+        self.counts.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes clients have sent to the server so far, over all connections: a large message on its way shows here.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.counts.sent.load(Ordering::SeqCst)
     }
 
     /// Ends all connections now. New ones are served.
@@ -121,15 +134,20 @@ impl TcpProxy {
     }
 
     fn accept_on(&mut self, listener: TcpListener) {
-        let (target, traffic, accepted) = (
+        let (target, traffic, counts) = (
             Arc::clone(&self.target),
             self.traffic.subscribe(),
-            Arc::clone(&self.accepted),
+            Arc::clone(&self.counts),
         );
         self.accepting = Some(tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                accepted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(client, Arc::clone(&target), traffic.clone()));
+                counts.accepted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(
+                    client,
+                    Arc::clone(&target),
+                    traffic.clone(),
+                    Arc::clone(&counts),
+                ));
             }
         }));
     }
@@ -142,7 +160,7 @@ impl Drop for TcpProxy {
 }
 
 /// Serves one connection until either side ends it or the proxy cuts it.
-async fn serve(client: TcpStream, target: Arc<str>, traffic: watch::Receiver<Traffic>) {
+async fn serve(client: TcpStream, target: Arc<str>, traffic: watch::Receiver<Traffic>, counts: Arc<Counts>) {
     let Ok(server) = TcpStream::connect(&*target).await else {
         return;
     };
@@ -154,8 +172,20 @@ async fn serve(client: TcpStream, target: Arc<str>, traffic: watch::Receiver<Tra
     let mut cut = traffic.clone();
     let both = async {
         tokio::join!(
-            carry(client_in, server_out, Direction::ToServer, traffic.clone()),
-            carry(server_in, client_out, Direction::ToClient, traffic.clone()),
+            carry(
+                client_in,
+                server_out,
+                Direction::ToServer,
+                traffic.clone(),
+                &counts
+            ),
+            carry(
+                server_in,
+                client_out,
+                Direction::ToClient,
+                traffic.clone(),
+                &counts
+            ),
         )
     };
     // wait_for also ends when the proxy is gone
@@ -171,6 +201,7 @@ async fn carry(
     mut to: impl AsyncWrite + Unpin,
     direction: Direction,
     mut traffic: watch::Receiver<Traffic>,
+    counts: &Counts,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
@@ -186,6 +217,9 @@ async fn carry(
         }
         if to.write_all(&buffer[..count]).await.is_err() {
             return;
+        }
+        if direction == Direction::ToServer {
+            counts.sent.fetch_add(count as u64, Ordering::SeqCst);
         }
     }
     let _ = to.shutdown().await;

@@ -29,7 +29,8 @@ write_description() {
   "doveadm": "$BIN/doveadm",
   "rabbitmqctl": "$BIN/rabbitmqctl",
   "chromium": "/usr/bin/chromium",
-  "chromedriver": "/usr/bin/chromedriver"
+  "chromedriver": "/usr/bin/chromedriver",
+  "deployment_python": "$DIR/deployment/bin/python"
 }
 X
   mv "$DIR/testbed.json.new" "$DIR/testbed.json"
