@@ -2,10 +2,10 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::testbed;
+use crate::{say, shell, testbed};
 
 /// Start what the tests need, then run every check and every test.
 #[derive(Args)]
@@ -57,25 +57,25 @@ pub(crate) fn run(_: &TestArgs) -> Result<ExitCode> {
     install_cargo_deny()?;
     let mut failed = Vec::new();
     for step in STEPS {
-        report(&format!("==> {}: {}", step.name, step.command.join(" ")));
-        if !execute(step.command)? {
+        say(&format!("==> {}: {}", step.name, step.command.join(" ")));
+        if !shell(step.command)? {
             failed.push(step.name);
         }
     }
     advisories()?;
     if failed.is_empty() {
-        report("==> every check passed");
+        say("==> every check passed");
         return Ok(ExitCode::SUCCESS);
     }
-    report(&format!("==> failed: {}", failed.join(", ")));
+    say(&format!("==> failed: {}", failed.join(", ")));
     Ok(ExitCode::FAILURE)
 }
 
 /// The advisory database is fetched from the network; where that is closed the run says so and goes on.
 fn advisories() -> Result<()> {
-    report("==> advisories: cargo deny check advisories");
-    if !execute(&["cargo", "deny", "--all-features", "check", "advisories"])? {
-        report(
+    say("==> advisories: cargo deny check advisories");
+    if !shell(&["cargo", "deny", "--all-features", "check", "advisories"])? {
+        say(
             "==> advisories: NOT CHECKED or not clean; see the lines above (the database cannot be reached from here?)",
         );
     }
@@ -90,8 +90,8 @@ fn install_cargo_deny() -> Result<()> {
     if found {
         return Ok(());
     }
-    report("==> installing cargo-deny");
-    if !execute(&[
+    say("==> installing cargo-deny");
+    if !shell(&[
         "cargo",
         "install",
         "cargo-deny",
@@ -102,18 +102,4 @@ fn install_cargo_deny() -> Result<()> {
         bail!("cargo-deny cannot be installed; the dependencies cannot be checked without it");
     }
     Ok(())
-}
-
-fn execute(command: &[&str]) -> Result<bool> {
-    let (program, arguments) = command.split_first().context("an empty command")?;
-    let status = Command::new(program)
-        .args(arguments)
-        .status()
-        .with_context(|| format!("cannot start {program}"))?;
-    Ok(status.success())
-}
-
-#[allow(clippy::print_stdout)] // what it prints is what it is for
-fn report(line: &str) {
-    println!("{line}");
 }

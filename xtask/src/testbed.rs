@@ -27,7 +27,7 @@ enum Action {
 
 #[derive(Args)]
 struct Services {
-    /// Only these: postgres, rabbitmq, openid, dovecot, sink, postfix, chromium.
+    /// Only these: postgres, rabbitmq, openid, dovecot, sink, postfix, chromium, deployment.
     services: Vec<String>,
 }
 

@@ -3,8 +3,12 @@
 
 mod drain;
 mod mailbox;
+mod product;
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use postroom_e2e::{Mode, SERVICES};
 
 use super::Bench;
 use super::build::release_binary;
@@ -12,6 +16,7 @@ use super::judge::{Bound, Ratio, Target};
 use super::rounds::progress;
 use drain::BareDrain;
 use mailbox::BenchMailbox;
+use product::Product;
 
 const RATIOS: [Ratio; 2] = [
     Ratio {
@@ -45,14 +50,27 @@ const TARGETS: [Target; 3] = [
 pub(crate) async fn bench() -> Result<Bench> {
     progress("building in release mode ...");
     let bare = release_binary("postroom-bare", "postroom-bare").await?;
+    for service in SERVICES {
+        release_binary(service, service).await?;
+    }
+    let postroom = release_binary("postroom", "postroom").await?;
+    let binaries = postroom
+        .parent()
+        .context("a binary lies in no directory")?
+        .to_owned();
     progress("filling a mailbox with 20,000 messages ...");
     let mailbox = BenchMailbox::fill().await?;
     progress("letting the server index it ...");
-    let drain = BareDrain::new(bare, mailbox);
+    let drain = BareDrain::new(bare, Arc::clone(&mailbox));
     drain.once().await?;
+    let product = |mode| Product::new(mode, binaries.clone(), Arc::clone(&mailbox));
     Ok(Bench {
         name: "backfill",
-        contenders: vec![Box::new(drain)],
+        contenders: vec![
+            Box::new(drain),
+            Box::new(product(Mode::Embedded)),
+            Box::new(product(Mode::Distributed)),
+        ],
         ratios: RATIOS.to_vec(),
         targets: TARGETS.to_vec(),
     })
