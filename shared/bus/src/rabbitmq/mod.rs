@@ -42,6 +42,9 @@ impl RabbitMqBus {
     /// # Errors
     /// [`BusError::Misconfigured`] when trying again cannot help, [`BusError::Unavailable`] when the broker is away.
     pub async fn connect(config: RabbitMqConfig) -> Result<Self, BusError> {
+        // Other dependencies bring a second cryptography library into the process, and rustls does not choose. Whoever
+        // has chosen before us is right, too.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = Arc::new(config);
         // Two connections: a broker that is short of memory or disk stops reading from publishers, and
         // acknowledgements on the same connection would be stopped with them.

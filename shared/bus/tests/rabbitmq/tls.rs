@@ -22,7 +22,11 @@ async fn tls_before(target: String, certificate: &str) -> u16 {
         .collect::<Result<Vec<_>, _>>()
         .unwrap();
     let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
-    let config = ServerConfig::builder()
+    // The provider is named here, so that only the product's own choice is left to be tested.
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
