@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use postroom_events::{EventEnvelope, EventId, EventMetadata, SubmissionId};
+use postroom_retry::clock;
 use postroom_store::{
-    Account, StoreError,
+    Account, StoreError, SubmissionRecipient,
     submissions::{self, Begun, Started, Waiting},
 };
 
@@ -51,7 +52,7 @@ impl Report {
 
     /// No attempt was made.
     pub(crate) fn later(now: DateTime<Utc>, later: Later) -> Self {
-        let until = now + later.wait;
+        let until = clock::plus(now, later.wait);
         Self {
             comes_again: Some(until),
             note: Some(Waiting {
@@ -155,10 +156,11 @@ impl Sender {
         let Begun::Started(started) = begun else {
             return Ok(Report::at(self.now())); // somebody was quicker; another look will tell
         };
-        let said = started.submission.server_reply.clone();
-        let said = said.unwrap_or_else(|| sentence_of(cause).to_owned());
-        let refusal = Refusal::for_good(cause, Said::sentence(said));
-        let conclusion = self.conclude(&started, &same_for_all(&started, &refusal));
+        let open = started.recipients.iter().filter(|row| conclude::is_open(row));
+        let fates: Vec<_> = open
+            .map(|row| Fate::Refused(Refusal::for_good(cause, last_words(cause, &started, row))))
+            .collect();
+        let conclusion = self.conclude(&started, &fates);
         let caused = self
             .conclude_in(&tx, order, &started.attempt, &conclusion, None)
             .await?;
@@ -203,9 +205,14 @@ fn same_for_all(started: &Started, refusal: &Refusal) -> Vec<Fate> {
     open.map(|_| Fate::Refused(refusal.clone())).collect()
 }
 
-fn sentence_of(cause: &str) -> &'static str {
-    match cause {
-        "account_disconnected" => "The account was disconnected before the mail was sent.",
-        _ => "The time in which the mail was to be sent is over.",
+/// Why a recipient got nothing: what was said last about it, or about the mail as a whole.
+fn last_words(cause: &str, started: &Started, row: &SubmissionRecipient) -> Said {
+    if cause == "account_disconnected" {
+        return Said::sentence("The account was disconnected before the mail was sent.");
+    }
+    let of_all = started.submission.server_reply.as_deref();
+    match row.server_reply {
+        Some(_) => Said::in_row(row),
+        None => Said::sentence(of_all.unwrap_or("The time in which the mail was to be sent is over.")),
     }
 }

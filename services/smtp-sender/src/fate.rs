@@ -63,7 +63,8 @@ impl Said {
         }
     }
 
-    fn in_row(row: &SubmissionRecipient) -> Self {
+    /// As it was written down before.
+    pub(crate) fn in_row(row: &SubmissionRecipient) -> Self {
         Self {
             code: row.smtp_code.and_then(|code| u16::try_from(code).ok()),
             enhanced: row.enhanced_code.clone(),

@@ -1,10 +1,10 @@
 //! The copy of a sent mail in the Sent folder: what its account's holder found or did.
 
 use postroom_events::{EventMetadata, MessageSent, RecipientOutcome, SubmissionId, SubmissionState};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use crate::{
-    StoreError, Submission, Tx,
+    StoreError, Tx,
     entities::{submission, submission_recipient},
     events, submissions,
 };
@@ -35,17 +35,6 @@ impl SentCopyState {
             Self::ByServer => "by_server",
         }
     }
-}
-
-/// A submission, whoever it belongs to: for the services themselves.
-///
-/// # Errors
-/// [`StoreError::NotFound`]
-pub async fn submission(db: &impl ConnectionTrait, id: SubmissionId) -> Result<Submission, StoreError> {
-    submission::Entity::find_by_id(id)
-        .one(db)
-        .await?
-        .ok_or_else(|| StoreError::not_found("submission", id))
 }
 
 /// Notes what is known of the copy.
@@ -93,7 +82,7 @@ pub async fn settle_uncertain(
         .filter(submission_recipient::Column::State.eq(SubmissionState::Uncertain))
         .exec(tx.db())
         .await?;
-    let row = submission(tx.db(), id).await?;
+    let row = submissions::find(tx.db(), id).await?;
     let recipients = submissions::recipients(tx.db(), id)
         .await?
         .into_iter()

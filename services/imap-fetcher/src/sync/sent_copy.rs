@@ -10,6 +10,7 @@ use postroom_store::{
     StoreError, Submission,
     folders::FolderRole,
     sent_copies::{self, SentCopyState},
+    submissions,
     work::{self, DueWork},
 };
 
@@ -47,7 +48,7 @@ impl MailboxSync<'_> {
         work: &DueWork,
         id: SubmissionId,
     ) -> Result<Looked, StepError> {
-        let submission = match sent_copies::submission(self.fetcher.store.read(), id).await {
+        let submission = match submissions::find(self.fetcher.store.read(), id).await {
             Ok(submission) if submission.account_id == self.account.id => submission,
             Ok(_) | Err(StoreError::NotFound { .. }) => return self.settle(work, id, None).await,
             Err(error) => return Err(error.into()),

@@ -6,7 +6,6 @@ use postroom_events::{AccountId, Event, SubmissionId, SubmissionState};
 use postroom_store::{
     ConnectionTrait, Submission,
     packs::PackBuilder,
-    sent_copies,
     submissions::{self, NewSubmission},
     work::{self, NewWork, WorkKind},
 };
@@ -62,7 +61,7 @@ async fn submit(
 
 async fn copy_is(rig: &Rig, id: SubmissionId, state: &str) -> Submission {
     eventually(PATIENCE, "the copy to be settled", async || {
-        let row = sent_copies::submission(rig.store.read(), id).await.unwrap();
+        let row = submissions::find(rig.store.read(), id).await.unwrap();
         (row.sent_copy == state)
             .then_some(row.clone())
             .ok_or(row.sent_copy)
@@ -132,7 +131,7 @@ async fn an_uncertain_mail_that_lies_in_sent_was_sent() {
     // One that is not there stays as it is, and gets no copy.
     let lost = submit(&rig, &running, id, 61, SubmissionState::Uncertain).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let row = sent_copies::submission(rig.store.read(), lost).await.unwrap();
+    let row = submissions::find(rig.store.read(), lost).await.unwrap();
     assert_eq!(
         (row.state, row.sent_copy.as_str()),
         (SubmissionState::Uncertain, "pending")

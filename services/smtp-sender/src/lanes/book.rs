@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// What a mail takes before anything is known of the server.
-const FIRST_GUESS: Duration = Duration::from_millis(200);
-/// A mail that takes longer says more about itself than about the next ones.
-const SLOWEST: Duration = Duration::from_secs(5);
+/// What a mail takes before anything is known of the server: too little, so that nobody is sent away for nothing.
+const FIRST_GUESS: Duration = Duration::from_millis(20);
+/// A mail that takes longer says more about itself than about the next ones: a server that hung for a minute and is well
+/// again must not keep everybody away.
+const SLOWEST: Duration = Duration::from_secs(1);
 /// Nobody is sent away for longer: the lane may be free again by then.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 

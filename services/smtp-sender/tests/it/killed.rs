@@ -1,11 +1,11 @@
 //! kill -9: before the final dot the mail is sent once all the same; behind it, it is uncertain, and never sent twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postroom_events::{Event, SubmissionState as State};
 use postroom_store::work::WorkKind;
 
-use crate::rig::{BOTH, Rig, mail};
+use crate::rig::{BOTH, Rig, World, as_sent, mail};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_the_dot_and_its_answer() {
@@ -73,5 +73,66 @@ async fn killed_before_the_dot() {
         let row = rig.finished(submission).await;
         assert_eq!((row.state, row.attempt), (State::Sent, 2), "{row:?}");
         rig.inbox(&to, 1).await;
+    }
+}
+
+/// Two workers under load, one of them killed again and again: what each submission says at its end is true.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again() {
+    const KILLS: usize = 8;
+    let rig = Rig::new(World::Distributed).await;
+    let to = rig.testbed.create_user("to").unwrap();
+    let mut accounts = Vec::new();
+    for number in 0..4 {
+        let from = rig.testbed.create_user(&format!("from{number}")).unwrap();
+        accounts.push((rig.connect(&from).await, from));
+    }
+    let mut workers = [rig.worker("left"), rig.worker("right")];
+    let mut mails = Vec::new();
+    for kill in 0..KILLS {
+        for number in 0..12 {
+            let (id, from) = &accounts[number % accounts.len()];
+            let raw = mail(from, &format!("{kill}-{number}"));
+            mails.push((rig.submit(*id, &[&to.address], &raw).await, raw));
+        }
+        // Different instants of different steps each time.
+        tokio::time::sleep(Duration::from_millis(300 + 137 * kill as u64)).await;
+        let side = kill % 2;
+        workers[side].kill();
+        workers[side] = rig.worker(["left", "right"][side]);
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut uncertain = 0;
+    let mut sent = Vec::new();
+    for (submission, raw) in &mails {
+        let row = loop {
+            let row = rig.submission(*submission).await;
+            if row.finished_at.is_some() {
+                break row;
+            }
+            assert!(Instant::now() < deadline, "{row:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        match row.state {
+            State::Sent => sent.push(raw),
+            State::Uncertain => uncertain += 1,
+            other => panic!("{other}: {row:?}"),
+        }
+    }
+    assert!(
+        uncertain <= KILLS * accounts.len(),
+        "{uncertain} of {} are uncertain",
+        mails.len()
+    );
+    eprintln!("{uncertain} of {} are uncertain after {KILLS} kills", mails.len());
+    rig.arrived(&to, sent.len()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let inbox = rig.testbed.mailbox_raw(&to, "INBOX").await.unwrap();
+    let times = |raw: &[u8]| inbox.iter().filter(|received| as_sent(received) == raw).count();
+    for raw in &sent {
+        assert_eq!(times(raw), 1, "a mail that was sent arrived not exactly once");
+    }
+    for (_, raw) in &mails {
+        assert!(times(raw) <= 1, "a mail arrived twice");
     }
 }

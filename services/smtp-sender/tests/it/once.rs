@@ -5,7 +5,7 @@ use postroom_events::{Consumer, ReplayId, SubmissionState as State};
 use postroom_store::handled;
 use postroom_test_support::eventually;
 
-use crate::rig::{BOTH, PATIENCE, Rig, World, mail, quick};
+use crate::rig::{BOTH, PATIENCE, Rig, World, mail};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_or_replayed_event_sends_nothing_again() {
@@ -16,10 +16,7 @@ async fn a_repeated_or_replayed_event_sends_nothing_again() {
             rig.testbed.create_user("to").unwrap(),
         );
         let id = rig.connect(&from).await;
-        // A busy machine may take its time; the event is to wait for its mail.
-        let mut settings = quick();
-        settings.patience = PATIENCE;
-        let running = rig.start_with(settings).await;
+        let running = rig.start().await;
         let hour = std::time::Duration::from_secs(3600);
         let (submission, event) = rig
             .submit_for(id, &[&to.address], &mail(&from, "again"), hour)
@@ -41,15 +38,6 @@ async fn a_repeated_or_replayed_event_sends_nothing_again() {
         assert_eq!((row.state, row.attempt), (State::Sent, 1));
         rig.inbox(&to, 1).await;
         assert_eq!(rig.names(id.0).await, ["send.sent"]);
-        let outcomes = handled::outcomes(rig.store.read(), event.id).await.unwrap();
-        let answers: Vec<_> = outcomes
-            .iter()
-            .map(|outcome| outcome.answers.to_string())
-            .collect();
-        assert!(
-            answers.iter().any(|answers| answers.contains("smtp.submit")),
-            "{answers:?}"
-        );
         running.stop().await;
     }
 }

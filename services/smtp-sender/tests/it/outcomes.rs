@@ -1,10 +1,12 @@
 //! What becomes of a mail, for each of its recipients.
 
-use postroom_events::{Event, SubmissionState as State};
-use postroom_store::work::WorkKind;
-use postroom_test_support::TestUser;
+use std::time::Duration;
 
-use crate::rig::{BOTH, Rig, World, as_sent, mail};
+use postroom_events::{Event, SubmissionState as State};
+use postroom_store::{handled, work::WorkKind};
+use postroom_test_support::{TestUser, eventually};
+
+use crate::rig::{BOTH, PATIENCE, Rig, World, as_sent, mail, quick};
 
 fn sender_and_recipient(rig: &Rig) -> (TestUser, TestUser) {
     (
@@ -19,9 +21,13 @@ async fn a_mail_arrives_byte_for_byte_and_its_copy_is_asked_for() {
         let rig = Rig::new(world).await;
         let (from, to) = sender_and_recipient(&rig);
         let id = rig.connect(&from).await;
-        let running = rig.start().await;
+        // A busy machine may take its time; the event is to wait for its mail.
+        let mut settings = quick();
+        settings.patience = PATIENCE;
+        let running = rig.start_with(settings).await;
         let raw = mail(&from, "whole");
-        let submission = rig.submit(id, &[&to.address], &raw).await;
+        let hour = Duration::from_secs(3600);
+        let (submission, event) = rig.submit_for(id, &[&to.address], &raw, hour).await;
         let row = rig.finished(submission).await;
         assert_eq!((row.state, row.attempt), (State::Sent, 1), "{row:?}");
         assert!(row.server_reply.unwrap().starts_with("250 "));
@@ -48,7 +54,16 @@ async fn a_mail_arrives_byte_for_byte_and_its_copy_is_asked_for() {
                 submission_id: submission
             }]
         );
-        assert!(work[0].cause_event_id.is_some());
+        assert_eq!(work[0].cause_event_id, Some(event.id));
+        // What a dry run of a replay compares with.
+        let outcome = eventually(PATIENCE, "the event to be handled", async || {
+            handled::outcomes(rig.store.read(), event.id).await.unwrap().pop()
+        })
+        .await;
+        assert_eq!(outcome.verdict, "done");
+        let answers = serde_json::json!([{ "call": "smtp.submit", "class": "sent", "code": "250" }]);
+        assert_eq!(outcome.answers, answers);
+        assert_eq!(outcome.caused.as_array().unwrap().len(), 1, "MessageSent");
         running.stop().await;
     }
 }
@@ -116,7 +131,7 @@ async fn what_is_refused_for_now_is_tried_until_its_time_runs_out() {
         let id = rig.connect(&from).await;
         let running = rig.start().await;
         let raw = mail(&from, "deferred");
-        let short = std::time::Duration::from_secs(4);
+        let short = Duration::from_secs(4);
         let (submission, _) = rig
             .submit_for(id, &["data-tempfail@example.test"], &raw, short)
             .await;
@@ -144,7 +159,7 @@ async fn a_connection_is_kept_for_the_next_mail_and_closed_when_nobody_needs_it(
         rig.finished(submission).await;
     }
     assert_eq!(proxy.accepted(), 1, "three mails, one connection");
-    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     let submission = rig.submit(id, &[&to.address], &mail(&from, "four")).await;
     rig.finished(submission).await;
     assert_eq!(proxy.accepted(), 2, "the first one was closed");
