@@ -8,7 +8,7 @@ use postroom_events::{
 };
 use postroom_store::{
     Account, Folder, StoreError, accounts, events,
-    folders::{self, CursorUpdate},
+    folders::{self, CursorUpdate, FolderRole},
     leases::Lease,
     messages,
 };
@@ -161,9 +161,13 @@ impl<'a> Committer<'a> {
         }
     }
 
-    /// New mail one by one, everything else by batch; what was known before not at all.
+    /// New mail one by one, everything else by batch; what was known before not at all. What appears among the sent mail
+    /// and the drafts was written here: nobody has received it.
     fn announcements(&self, prepared: &Prepared) -> Vec<Event> {
-        let first_new = self.folder.first_uid_next.unwrap_or(i64::MAX);
+        let first_new = match self.folder.known_role() {
+            Some(FolderRole::Sent | FolderRole::Drafts) => i64::MAX,
+            _ => self.folder.first_uid_next.unwrap_or(i64::MAX),
+        };
         let (received, imported): (Vec<_>, Vec<_>) = prepared
             .new
             .iter()
