@@ -105,9 +105,12 @@ impl Process {
 
     /// Waits until it answers that it is ready.
     ///
+    /// # Errors
+    /// When it has ended, and somebody else answers on its port.
+    ///
     /// # Panics
     /// When it is not ready after 60 seconds, with the end of its log.
-    pub async fn wait_ready(&self, port: u16) {
+    pub async fn wait_ready(&mut self, port: u16) -> Result<()> {
         let url = format!("http://127.0.0.1:{port}/readyz");
         eventually(Duration::from_secs(60), "readiness", || async {
             match reqwest::get(&url).await {
@@ -116,6 +119,9 @@ impl Process {
             }
         })
         .await;
+        let ended = self.child.try_wait()?;
+        ensure!(ended.is_none(), "it has ended; its log ends: {}", self.log_end());
+        Ok(())
     }
 
     fn log_end(&self) -> String {

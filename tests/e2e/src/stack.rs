@@ -202,8 +202,8 @@ impl Stack {
         ));
         environment.push(("POSTROOM_LISTEN".into(), format!("127.0.0.1:{port}")));
         let log = self.directory.path().join(name);
-        let process = Process::start(&self.binaries.join(binary), &[], &environment, &log)?;
-        process.wait_ready(port).await;
+        let mut process = Process::start(&self.binaries.join(binary), &[], &environment, &log)?;
+        process.wait_ready(port).await?;
         self.ports.insert(name.to_owned(), port);
         self.processes.insert(name.to_owned(), process);
         Ok(())
@@ -320,6 +320,6 @@ fn distributed_environment(
             format!("file://{}", mail.display()),
         ),
         ("POSTROOM_SECRET_KEYS".to_owned(), keys),
-        ("POSTROOM_DATABASE_CONNECTIONS".to_owned(), "5".to_owned()),
+        ("POSTROOM_DATABASE_CONNECTIONS".to_owned(), "3".to_owned()),
     ])
 }

@@ -85,8 +85,13 @@ impl Chromium {
         .await
     }
 
+    /// Clicks. A page that renews itself may take the element away between the look and the click: then again.
     pub(crate) async fn click(&self, selector: &str) -> Result<()> {
-        Ok(self.find(selector).await.click().await?)
+        eventually(PATIENCE, &format!("a click on {selector}"), async || {
+            self.find(selector).await.click().await
+        })
+        .await;
+        Ok(())
     }
 
     pub(crate) async fn fill(&self, selector: &str, text: &str) -> Result<()> {
@@ -96,7 +101,8 @@ impl Chromium {
     }
 
     pub(crate) async fn text(&self, selector: &str) -> Result<String> {
-        Ok(self.find(selector).await.text().await?)
+        let what = format!("the text of {selector}");
+        Ok(eventually(PATIENCE, &what, async || self.find(selector).await.text().await).await)
     }
 
     pub(crate) async fn url(&self) -> Result<String> {

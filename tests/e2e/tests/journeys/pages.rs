@@ -1,8 +1,9 @@
-//! A person connects a mailbox by OAuth 2.0 in a browser: from the one-time link to the account's page.
+//! A person connects a mailbox in a browser, from the one-time link to the account's page: refused with a wrong password,
+//! let in by OAuth 2.0, and back again after the permission was taken away.
 
 use postroom_corpus::Corpus;
 use postroom_e2e::{Mode, Stack, StackOptions, in_both_modes};
-use postroom_test_support::{SeedMessage, TestUser, Testbed};
+use postroom_test_support::{Revoke, SeedMessage, TestUser, Testbed};
 use serde_json::json;
 
 use crate::{PATIENCE, chromium::Chromium};
@@ -26,7 +27,15 @@ async fn a_person_connects_by_oauth(mode: Mode) {
 
     enter(&stack, &mut browser).await;
     fill_in(&testbed, &user, &mut browser).await;
-    give_permission(&user, &mut browser).await;
+    refused_with_a_wrong_password(&mut browser).await;
+    browser
+        .click("label:has(input[name=method][value=oauth2])")
+        .await
+        .unwrap();
+    browser.picture("by-oauth").await.unwrap();
+    browser.click("#connect").await.unwrap();
+    sign_in_at_provider(&user, &mut browser).await;
+    give_permission(&mut browser).await;
 
     let account = account_of(&browser.url().await.unwrap());
     stack.wait_for_state(&account, "connected", PATIENCE).await;
@@ -34,6 +43,13 @@ async fn a_person_connects_by_oauth(mode: Mode) {
     assert_eq!(browser.text("#current-method").await.unwrap(), "OAuth 2.0");
     browser.picture("account").await.unwrap();
     look_around(&account, &mut browser).await;
+    testbed.openid().revoke(&user, Revoke::All).await.unwrap();
+    testbed.kick(&user).await.unwrap();
+    stack
+        .wait_for_state(&account, "needs_reauthorization", PATIENCE)
+        .await;
+    come_back(&user, &account, &mut browser).await;
+    stack.wait_for_state(&account, "connected", PATIENCE).await;
     browser.close().await.unwrap();
 
     let same = stack
@@ -63,10 +79,6 @@ async fn fill_in(testbed: &Testbed, user: &TestUser, browser: &mut Chromium) {
     browser.picture("add-account").await.unwrap();
     browser.fill("#address", &user.address).await.unwrap();
     browser.fill("#sender_name", "Pat of the Pages").await.unwrap();
-    browser
-        .click("label:has(input[name=method][value=oauth2])")
-        .await
-        .unwrap();
     let (imap, smtp) = (&testbed.imap, &testbed.submission);
     browser.fill("input[name=imap_host]", &imap.host).await.unwrap();
     browser
@@ -86,16 +98,32 @@ async fn fill_in(testbed: &Testbed, user: &TestUser, browser: &mut Chromium) {
         .click("select[name=smtp_tls] option[value=starttls]")
         .await
         .unwrap();
+}
+
+/// Both halves say what is wrong, beside the field, and what was entered is still there.
+async fn refused_with_a_wrong_password(browser: &mut Chromium) {
+    browser.fill("#password", "not the password").await.unwrap();
     browser.picture("filled-in").await.unwrap();
     browser.click("#connect").await.unwrap();
+    browser.find("#problems [data-code=imap_password_refused]").await;
+    browser
+        .find("#password-error [data-code=smtp_password_refused]")
+        .await;
+    let kept = browser.find("#sender_name").await;
+    assert_eq!(kept.value().await.unwrap().as_deref(), Some("Pat of the Pages"));
+    browser.picture("wrong-password").await.unwrap();
 }
 
 /// The provider's own pages: who is there, and what is permitted.
-async fn give_permission(user: &TestUser, browser: &mut Chromium) {
+async fn sign_in_at_provider(user: &TestUser, browser: &mut Chromium) {
+    browser.find("#sign-in").await;
     browser.fill("#login", &user.address).await.unwrap();
     browser.fill("#password", &user.password).await.unwrap();
     browser.picture("provider-sign-in").await.unwrap();
     browser.click("#sign-in").await.unwrap();
+}
+
+async fn give_permission(browser: &mut Chromium) {
     browser.find("#accept").await;
     assert_eq!(browser.text("h1").await.unwrap(), "Permission requested");
     browser.picture("provider-permission").await.unwrap();
@@ -118,6 +146,25 @@ async fn look_around(account: &str, browser: &mut Chromium) {
     browser.click("ul.messages li a").await.unwrap();
     browser.find("article.reading").await;
     browser.picture("message").await.unwrap();
+}
+
+/// The list says that the person is needed, and its button leads to the way back in.
+async fn come_back(user: &TestUser, account: &str, browser: &mut Chromium) {
+    browser.click("header nav a[href='/accounts']").await.unwrap();
+    let waiting = format!("li[data-account='{account}'][data-state=needs_reauthorization]");
+    browser.find(&waiting).await;
+    browser.picture("permission-is-gone").await.unwrap();
+    browser
+        .click(&format!("{waiting} .actions a.primary"))
+        .await
+        .unwrap();
+    browser.find("form#reconnect").await;
+    browser.picture("reconnect").await.unwrap();
+    browser.click("form#reconnect #connect").await.unwrap();
+    sign_in_at_provider(user, browser).await;
+    give_permission(browser).await;
+    assert_eq!(account_of(&browser.url().await.unwrap()), account);
+    browser.picture("back-again").await.unwrap();
 }
 
 fn account_of(url: &str) -> String {

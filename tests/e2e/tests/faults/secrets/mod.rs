@@ -72,6 +72,14 @@ async fn no_secret_is_written_or_said(mode: Mode) {
     }
     run.collect(&collector).await;
     run.needles.assert_absent(&run.said);
+    for place in [".err", "trace"] {
+        for user in [&ada, &bob] {
+            assert!(
+                !run.said.holds(place, user.address.as_bytes()),
+                "an address in {place}"
+            );
+        }
+    }
     // What is looked for in this way is found.
     assert!(
         run.said.holds("database", b"canary-bob"),

@@ -116,3 +116,26 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     forms.dedup();
     forms
 }
+
+#[test]
+fn a_secret_is_found_in_every_form() {
+    let secret = b"canary-0123456789";
+    let mut needles = Needles::default();
+    needles.add("a secret", secret);
+    let base64 = |before: &str| {
+        let text = [before.as_bytes(), secret, b"~after"].concat();
+        [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)]
+    };
+    let mut texts = vec![format!("({})", String::from_utf8_lossy(secret))];
+    texts.push("..63616e6172792d30313233343536373839..".to_owned());
+    for before in ["", "\0", "user=a\x01", "auth"] {
+        texts.extend(base64(before));
+    }
+    for text in texts {
+        let straw = Straw {
+            place: "a log".to_owned(),
+            bytes: text.clone().into_bytes(),
+        };
+        assert!(needles.0[0].shows_in(&straw), "{text}");
+    }
+}

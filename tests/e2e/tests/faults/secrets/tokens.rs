@@ -27,12 +27,18 @@ impl TokenWatch {
         let until = done.clone();
         let task = tokio::spawn(async move {
             let mut seen = BTreeSet::new();
-            while !until.is_cancelled() {
-                // The database may be busy; the next look is soon.
-                seen.extend(look(&store, &keys, id).await.unwrap_or_default());
+            loop {
+                let last = until.is_cancelled();
+                match look(&store, &keys, id).await {
+                    Ok(tokens) => seen.extend(tokens),
+                    // The database may be busy; the next look is soon.
+                    Err(error) => assert!(!last, "the last look failed: {error}"),
+                }
+                if last {
+                    return seen;
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            seen
         });
         Self { done, task }
     }
