@@ -227,6 +227,25 @@ pub async fn find(
         .ok_or_else(|| StoreError::not_found("event", id))
 }
 
+/// The trace contexts of events, where they have one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn traceparents(
+    db: &impl ConnectionTrait,
+    ids: &[EventId],
+) -> Result<HashMap<EventId, String>, StoreError> {
+    let rows: Vec<(EventId, String)> = logged_event::Entity::find()
+        .select_only()
+        .columns([logged_event::Column::Id, logged_event::Column::Traceparent])
+        .filter(logged_event::Column::Id.is_in(ids.iter().copied()))
+        .filter(logged_event::Column::Traceparent.is_not_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
 fn to_row(envelope: &EventEnvelope) -> logged_event::ActiveModel {
     logged_event::ActiveModel {
         time: Set(envelope.time),

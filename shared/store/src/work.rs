@@ -4,7 +4,7 @@
 //! never work.
 
 use chrono::{DateTime, Utc};
-use postroom_events::{AccountId, ChangeId, EventId, FolderId, SubmissionId, WorkId};
+use postroom_events::{AccountId, EventId, FolderId, SubmissionId, WorkId};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -28,11 +28,6 @@ pub enum WorkKind {
     SentCopy {
         /// The submission.
         submission_id: SubmissionId,
-    },
-    /// Make a change that was asked for.
-    Change {
-        /// The change.
-        change_id: ChangeId,
     },
 }
 
@@ -175,7 +170,6 @@ fn to_columns(kind: WorkKind) -> (String, serde_json::Value) {
         WorkKind::SentCopy { submission_id } => {
             ("sent_copy", serde_json::json!({ "submission_id": submission_id }))
         }
-        WorkKind::Change { change_id } => ("change", serde_json::json!({ "change_id": change_id })),
     };
     (name.to_owned(), detail)
 }

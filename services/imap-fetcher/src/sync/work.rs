@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use postroom_store::{
-    folders,
+    events, folders,
     work::{self, DueWork, WorkKind},
 };
+use postroom_telemetry::set_parent_from;
+use tracing::Instrument as _;
 
 use super::{MailboxSync, sent_copy::Looked, visit::Depth};
 use crate::step_error::StepError;
@@ -20,8 +22,15 @@ impl MailboxSync<'_> {
     pub(super) async fn do_work(&mut self) -> Result<(), StepError> {
         let store = &self.fetcher.store;
         let due = work::due(store.read(), self.account.id, store.clock().now(), AT_ONCE).await?;
+        let causes: Vec<_> = due.iter().filter_map(|work| work.cause_event_id).collect();
+        let traces = events::traceparents(store.read(), &causes).await?;
         for work in due {
-            match self.do_one(&work).await {
+            // The trace of whoever asked goes on here, down to the commands on the server.
+            let span = tracing::info_span!(parent: None, "imap.work", work.id = %work.id);
+            if let Some(trace) = work.cause_event_id.and_then(|cause| traces.get(&cause)) {
+                set_parent_from(&span, trace);
+            }
+            match self.do_one(&work).instrument(span).await {
                 Ok(()) => {}
                 Err(error) if error.leaves_session_usable() => {
                     tracing::warn!(%error, work.id = %work.id, "The server refused a piece of work; it is tried again");
@@ -33,7 +42,6 @@ impl MailboxSync<'_> {
         Ok(())
     }
 
-    #[tracing::instrument(name = "imap.work", skip_all, fields(work.id = %work.id))]
     async fn do_one(&mut self, work: &DueWork) -> Result<(), StepError> {
         match work.kind {
             WorkKind::Sync { folder_id: None } => {
@@ -55,9 +63,6 @@ impl MailboxSync<'_> {
                     Looked::Settled => Ok(()),
                     Looked::Later(wait) => self.put_off(work, wait).await,
                 };
-            }
-            WorkKind::Change { .. } => {
-                tracing::warn!("There is nobody yet who makes changes; the work is dropped")
             }
         }
         let tx = self.fetcher.guarded(&self.lease, "imap.work_done").await?;

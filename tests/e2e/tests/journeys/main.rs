@@ -7,6 +7,7 @@ mod live;
 mod pages;
 mod send;
 mod tokens;
+mod trace;
 
 use std::time::Duration;
 
