@@ -89,6 +89,42 @@ async fn it_runs_without_configuration_and_stops_promptly() {
         entered.status()
     );
 
+    eventually(Duration::from_secs(20), "the gauges", || async {
+        let metrics = http.get(format!("{base}/metrics")).send().await?.text().await?;
+        anyhow::ensure!(
+            metrics.contains("postroom_accounts{state=\"connected\"} 0"),
+            "{metrics}"
+        );
+        Ok::<_, anyhow::Error>(())
+    })
+    .await;
+    let client = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postroom"));
+        command
+            .args(arguments)
+            .args(["--url", &base])
+            .arg("--data-dir")
+            .arg(&data)
+            .output()
+            .unwrap()
+    };
+    let listed = client(&["account", "list"]);
+    assert!(
+        listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("No account"),
+        "{listed:?}"
+    );
+    assert!(client(&["events", "list"]).status.success());
+    let doctor = client(&["doctor"]);
+    assert!(
+        doctor.status.success() && String::from_utf8_lossy(&doctor.stdout).contains("ok "),
+        "{doctor:?}"
+    );
+    let stranger = client(&["account", "show", "01935f0e-7a3c-7bd2-9c41-6a1f6b0d2c11"]);
+    assert!(
+        !stranger.status.success() && String::from_utf8_lossy(&stranger.stderr).contains("account"),
+        "{stranger:?}"
+    );
+
     let asked = Instant::now();
     let pid = running.0.id().to_string();
     assert!(

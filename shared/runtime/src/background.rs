@@ -1,10 +1,11 @@
-//! What every process does beside its services: publish the outbox, bring due retries back, keep dead letters.
+//! What every process does beside its services: publish the outbox, bring due retries back, keep dead
+//! letters, show gauges.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
-use crate::{DeadLetterDrain, Mode, OutboxRelay, Parts, RetryScheduler};
+use crate::{DeadLetterDrain, Mode, OutboxRelay, Parts, RetryScheduler, gauges};
 
 /// Relays of one process: while one waits for the broker, the other reads and forgets rows.
 const RELAYS: usize = 2;
@@ -33,6 +34,7 @@ impl Background {
         }
         let retries = RetryScheduler::new(parts.store.clone(), publisher, parts.worker_id);
         loops.spawn(retries.run(parts.shutdown.clone()));
+        loops.spawn(gauges::run(parts.store.clone(), parts.shutdown.clone()));
         if let Some(reader) = parts.bus.dead_letters() {
             loops.spawn(DeadLetterDrain::new(parts.store.clone(), reader).run(parts.shutdown.clone()));
         }

@@ -7,6 +7,7 @@ mod background;
 mod consumer_loop;
 mod dead_letter_drain;
 mod error;
+mod gauges;
 mod health;
 mod lifecycle;
 mod parts;

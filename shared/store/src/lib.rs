@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod dead_letters;
 pub mod erasure;
 pub mod events;
+pub mod figures;
 pub mod folders;
 pub mod grants;
 pub mod handled;

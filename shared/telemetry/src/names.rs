@@ -48,6 +48,14 @@ metric_names! {
     Histogram EVENT_AGE_SECONDS = "postroom_event_age_seconds" ["consumer"];
     /// Events published by the relay; outcome: confirmed, returned, refused.
     Counter EVENTS_PUBLISHED = "postroom_events_published_total" ["outcome"];
+    /// Connections to the broker that were opened; link: publish, consume.
+    Counter BUS_CONNECTS = "postroom_bus_connects_total" ["link"];
+    /// Events that the broker confirmed.
+    Counter BUS_PUBLISHED = "postroom_bus_published_total" [];
+    /// Events that the broker did not confirm; they are published again.
+    Counter BUS_PUBLISH_FAILURES = "postroom_bus_publish_failures_total" [];
+    /// Events that no queue took; the queues were declared again.
+    Counter BUS_UNROUTABLE = "postroom_bus_unroutable_total" [];
     /// Events that are committed and not yet published.
     Gauge OUTBOX_WAITING = "postroom_outbox_waiting" [];
     /// Deliveries waiting for their retry.
