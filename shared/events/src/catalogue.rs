@@ -294,7 +294,7 @@ catalogue! {
         message_ids: Vec<MessageId>,
     }
 
-    /// New mail: a UID at or above the UIDNEXT recorded when the folder was first selected, and not known before.
+    /// New mail: a UID at or above the UIDNEXT recorded when the folder was first selected, not known before, and not among the sent mail or the drafts.
     MessageReceived = "message.received", about account_id {
         /// The account.
         account_id: AccountId,

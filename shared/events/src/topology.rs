@@ -162,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn every_event_is_described_for_those_who_consume_it() {
+        let described = include_str!("../../../docs/events.md");
+        for event_type in Event::TYPES {
+            let key = RoutingKey::of_type(event_type);
+            let (_, rest) = described
+                .split_once(&format!("\n## {key}\n"))
+                .unwrap_or_else(|| panic!("no {key}"));
+            let section = rest.split("\n## ").next().unwrap();
+            for consumer in Consumer::of(&key) {
+                assert!(section.contains(consumer.name()), "{key}: {}", consumer.name());
+            }
+        }
+    }
+
+    #[test]
     fn an_event_goes_to_whoever_handles_it() {
         let key = RoutingKey::of_type("postroom.token.refreshed.v1");
         assert_eq!(
