@@ -45,6 +45,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A transaction cannot be committed; it is rolled back.
+    #[error("the transaction cannot be committed: {0}")]
+    Transaction(&'static str),
     /// A secret could not be sealed or opened.
     #[error(transparent)]
     Crypto(#[from] CryptoError),

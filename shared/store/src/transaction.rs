@@ -2,15 +2,20 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use postroom_events::{AccountId, Consumer};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot};
+use tracing::Instrument;
 
 use crate::{Store, StoreError};
 
@@ -39,18 +44,27 @@ pub struct Tx {
     store: Store,
     name: &'static str,
     begun: Instant,
-    inner: DatabaseTransaction,
     due: Arc<Mutex<Committed>>,
-    kind: Kind,
+    level: Arc<Level>,
 }
 
-enum Kind {
-    /// A transaction of its own.
-    Alone,
-    /// A savepoint in a group that is committed together.
-    Grouped(OwnedMutexGuard<Writer>),
-    /// A savepoint within another `Tx`.
-    Savepoint,
+/// One level of a transaction, shared with the levels within it: it stays open while any of them is.
+struct Level {
+    /// Declared first, so that it is rolled back before whatever it lies in is let go.
+    inner: DatabaseTransaction,
+    within: Within,
+    /// A level within it failed to begin, which can take this one back: see [`Tx::savepoint`].
+    spoiled: AtomicBool,
+}
+
+/// What a level lies in.
+enum Within {
+    /// Nothing: a transaction of its own.
+    Nothing,
+    /// A group that is committed together.
+    Group(OwnedMutexGuard<Writer>),
+    /// Another level.
+    Level { _outer: Arc<Level> },
 }
 
 impl std::fmt::Debug for Tx {
@@ -63,36 +77,55 @@ impl std::fmt::Debug for Tx {
 
 impl Tx {
     pub(crate) async fn begin(store: Store, name: &'static str) -> Result<Self, StoreError> {
-        let (inner, kind) = match &store.shared.sqlite_writer {
-            None => (store.shared.reader.begin().await?, Kind::Alone),
+        let (inner, within) = match &store.shared.sqlite_writer {
+            None => (store.shared.reader.begin().await?, Within::Nothing),
             Some(writer) => {
-                let (inner, guard) = writer.join().await?;
-                (inner, Kind::Grouped(guard))
+                let (inner, guard) = SqliteWriter::join(writer).await?;
+                (inner, Within::Group(guard))
             }
         };
-        Ok(Self {
+        Ok(Self::at(store, name, Arc::default(), inner, within))
+    }
+
+    fn at(
+        store: Store,
+        name: &'static str,
+        due: Arc<Mutex<Committed>>,
+        inner: DatabaseTransaction,
+        within: Within,
+    ) -> Self {
+        let level = Level {
+            inner,
+            within,
+            spoiled: AtomicBool::new(false),
+        };
+        Self {
             store,
             name,
             begun: Instant::now(),
-            inner,
-            due: Arc::default(),
-            kind,
-        })
+            due,
+            level: Arc::new(level),
+        }
     }
 
-    /// A savepoint: what is done in it can be taken back without taking back the rest. Commit it to keep it.
+    /// A savepoint: what is done in it can be taken back without taking back the rest. Commit it to keep it. After an
+    /// error, or when it was cancelled half-way, the transaction cannot be committed any more.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn savepoint(&self) -> Result<Self, StoreError> {
-        Ok(Self {
-            store: self.store.clone(),
-            name: self.name,
-            begun: Instant::now(),
-            inner: self.inner.begin().await?,
-            due: Arc::clone(&self.due),
-            kind: Kind::Savepoint,
+        let outer = Arc::clone(&self.level);
+        let (inner, outer) = unless_cancelled(async move {
+            let inner = outer.inner.begin().await;
+            if inner.is_err() {
+                outer.spoiled.store(true, Ordering::Release);
+            }
+            Ok((inner?, outer))
         })
+        .await?;
+        let due = Arc::clone(&self.due);
+        let within = Within::Level { _outer: outer };
+        Ok(Self::at(self.store.clone(), self.name, due, inner, within))
     }
 
     /// Commits. When this returns `Ok`, the transaction is on disk (a savepoint: is part of its transaction).
@@ -105,15 +138,25 @@ impl Tx {
             store,
             name,
             begun,
-            inner,
             due,
-            kind,
+            level,
         } = self;
+        let Some(Level {
+            inner,
+            within,
+            spoiled,
+        }) = Arc::into_inner(level)
+        else {
+            return Err(StoreError::Transaction("a savepoint of it is still open"));
+        };
+        if spoiled.into_inner() {
+            return Err(StoreError::Transaction("a savepoint of it failed to begin"));
+        }
         inner.commit().await?;
-        match kind {
-            Kind::Savepoint => return Ok(()),
-            Kind::Alone => {}
-            Kind::Grouped(mut writer) => {
+        match within {
+            Within::Level { .. } => return Ok(()),
+            Within::Nothing => {}
+            Within::Group(mut writer) => {
                 let done = writer.add_member();
                 drop(writer);
                 done.await.map_err(|_| group_lost())??;
@@ -136,7 +179,7 @@ impl Tx {
 
     /// The connection of this transaction, for queries.
     pub fn db(&self) -> &DatabaseTransaction {
-        &self.inner
+        &self.level.inner
     }
 
     /// The store it belongs to.
@@ -176,6 +219,26 @@ struct Group {
     members: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
 
+impl Group {
+    async fn open(connection: &DatabaseConnection) -> Result<Self, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let outer = connection.begin_with_options(options).await?;
+        outer.execute_unprepared(MARK).await?;
+        Ok(Self {
+            outer,
+            members: Vec::new(),
+        })
+    }
+
+    async fn commit(outer: DatabaseTransaction) -> Result<(), DbErr> {
+        outer.execute_unprepared(RELEASE_MARK).await?;
+        outer.commit().await
+    }
+}
+
 impl Writer {
     /// Waits for the commit of the group as one of its members.
     fn add_member(&mut self) -> oneshot::Receiver<Result<(), StoreError>> {
@@ -190,7 +253,7 @@ impl Writer {
         let Some(Group { outer, members }) = self.group.take() else {
             return;
         };
-        let result = outer.commit().await;
+        let result = Group::commit(outer).await;
         for member in members {
             let told = match &result {
                 Ok(()) => Ok(()),
@@ -227,27 +290,42 @@ impl SqliteWriter {
 
     /// Joins the open group, or opens one.
     async fn join(&self) -> Result<(DatabaseTransaction, OwnedMutexGuard<Writer>), StoreError> {
+        // Whoever is cancelled in the queue just leaves it.
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        if writer.group.is_none() {
-            let options = TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            };
-            let outer = self.connection.begin_with_options(options).await?;
-            writer.group = Some(Group {
-                outer,
-                members: Vec::new(),
-            });
-            let queue = Arc::clone(&self.writer);
-            tokio::spawn(async move { queue.lock().await.commit_group().await });
-        }
-        match &writer.group {
-            Some(group) => {
-                let savepoint = group.outer.begin().await?;
-                Ok((savepoint, writer))
+        let queue = Arc::clone(&self.writer);
+        let connection = self.connection.clone();
+        unless_cancelled(async move {
+            if writer.group.is_none() {
+                writer.group = Some(Group::open(&connection).await?);
+                tokio::spawn(async move { queue.lock().await.commit_group().await });
             }
-            None => Err(group_lost()),
-        }
+            match &writer.group {
+                Some(group) => {
+                    let member = group.outer.begin().await?;
+                    Ok((member, writer))
+                }
+                None => Err(group_lost()),
+            }
+        })
+        .await
+    }
+}
+
+/// A savepoint around a whole group, of which the driver knows nothing. The driver answers a COMMIT with Ok when its
+/// transaction was rolled back under it; releasing the mark then fails, so nobody is told that such a group is on disk.
+const MARK: &str = "SAVEPOINT postroom_group";
+const RELEASE_MARK: &str = "RELEASE postroom_group";
+
+/// Runs something to its end even if the caller is cancelled.
+///
+/// A BEGIN that is cancelled between the driver and SeaORM is rolled back twice, the second time at the cost of the
+/// level around it: on SQLite a whole group. What nobody waits for any more is dropped when it is done, at its own depth.
+async fn unless_cancelled<T: Send + 'static>(
+    begin: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(begin.in_current_span()).await {
+        Ok(result) => result,
+        Err(_) => Err(group_lost()),
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     MailboxSync,
     intake::{Intake, Kind, plan},
     open::Opening,
+    vanished::Vanished,
 };
 use crate::step_error::StepError;
 
@@ -169,12 +170,8 @@ impl MailboxSync<'_> {
 
     /// After a folder was read anew: what it did not bring back, and lies nowhere else, is gone.
     pub(super) async fn forget_unlinked(&mut self, id: FolderId) -> Result<(), StepError> {
-        let still_reading = self
-            .folders
-            .synced()
-            .iter()
-            .any(|folder| folder.row.resets > 0 && folder.row.backfill_completed_at.is_none());
-        if still_reading {
+        let may_come_back = self.vanished.iter().any(Vanished::is_whole_folder);
+        if may_come_back || self.folders.some_being_read_anew() {
             return Ok(());
         }
         loop {

@@ -53,6 +53,14 @@ impl Folders {
             .map(|folder| folder.row.id)
     }
 
+    /// Whether a folder may yet bring back what lay in it before its UIDVALIDITY changed: also one that cannot be opened
+    /// now, or is not fetched at present.
+    pub(super) fn some_being_read_anew(&self) -> bool {
+        self.known
+            .values()
+            .any(|folder| folder.row.resets > 0 && folder.row.backfill_completed_at.is_none())
+    }
+
     /// The folders whose mail is fetched, what matters most first.
     pub(super) fn synced(&self) -> Vec<&KnownFolder> {
         let mut folders: Vec<_> = self.known.values().filter(|folder| folder.is_synced()).collect();
@@ -192,5 +200,59 @@ impl MailboxSync<'_> {
         let row = folders::find(self.fetcher.store.read(), id).await?;
         self.folders.get_mut(id)?.row = row;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use chrono::DateTime;
+    use postroom_events::AccountId;
+
+    use super::*;
+
+    fn folder(resets: i32, read: bool, unusable: bool) -> KnownFolder {
+        let row = Folder {
+            id: FolderId::generate(),
+            account_id: AccountId::generate(),
+            name: "A".into(),
+            delimiter: None,
+            role: None,
+            selectable: true,
+            synced: true,
+            uid_validity: Some(1),
+            uid_next: Some(1),
+            first_uid_next: Some(1),
+            highest_modseq: None,
+            backfill_below_uid: None,
+            backfill_completed_at: read.then_some(DateTime::UNIX_EPOCH),
+            messages_on_server: 0,
+            last_scan_at: None,
+            resets,
+            created_at: DateTime::UNIX_EPOCH,
+            gone_at: None,
+        };
+        KnownFolder {
+            name: FolderName::from_decoded("A").unwrap(),
+            row,
+            unusable,
+            resets: 0,
+            refused: HashSet::new(),
+        }
+    }
+
+    fn being_read_anew(folder: KnownFolder) -> bool {
+        let read = super::tests::folder(1, true, false);
+        let known = [(read.row.id, read), (folder.row.id, folder)].into();
+        Folders { known }.some_being_read_anew()
+    }
+
+    #[test]
+    fn a_folder_that_was_reset_and_cannot_be_opened_may_yet_bring_back_its_mail() {
+        assert!(being_read_anew(folder(1, false, false)));
+        assert!(being_read_anew(folder(1, false, true)));
+        assert!(!being_read_anew(folder(1, true, false)));
+        // Its first sync brings what was never stored.
+        assert!(!being_read_anew(folder(0, false, true)));
     }
 }

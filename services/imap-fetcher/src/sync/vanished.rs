@@ -50,6 +50,11 @@ impl Vanished {
         })
     }
 
+    /// Whether a folder is held, not messages of one.
+    pub(super) fn is_whole_folder(&self) -> bool {
+        self.forget_folder
+    }
+
     fn now(fetcher: &Fetcher, row: &Folder, uids: Vec<i64>) -> Self {
         let settings = fetcher.settings;
         Self {
@@ -178,6 +183,7 @@ impl MailboxSync<'_> {
         {
             self.due.scan = self.now();
         }
+        let mut forgotten = None;
         for mut vanished in std::mem::take(&mut self.vanished) {
             let over = is_over(&vanished);
             let ready = if over {
@@ -192,12 +198,17 @@ impl MailboxSync<'_> {
                 let tx = self.fetcher.guarded(&self.lease, "imap.forget_folder").await?;
                 folders::forget(&tx, vanished.folder_id).await?;
                 tx.commit().await?;
+                forgotten = Some(vanished.folder_id);
             }
             if !over && (!vanished.uids.is_empty() || vanished.forget_folder) {
                 self.vanished.push(vanished);
             }
         }
-        Ok(())
+        match forgotten {
+            // It may have been in the middle of being read anew.
+            Some(id) => self.forget_unlinked(id).await,
+            None => Ok(()),
+        }
     }
 
     /// When the next decision is due.
