@@ -184,14 +184,18 @@ async fn a_network_that_falls_silent_is_noticed() {
         "a publisher is never held up for ever"
     );
     eventually(PATIENCE, "the heartbeats to be missed", || async { !bus.is_up() }).await;
+    // Each connection counts its own heartbeats: one that has not noticed yet would go on as if nothing had been.
+    tokio::time::sleep(Duration::from_secs(12)).await;
     proxy.release();
     eventually(PATIENCE, "the connections to come back", || async { bus.is_up() }).await;
     publish_at_last(&bus, 4, 5).await;
+    // The broker may notice the silence after we do: what it counted as out until then can come after what is new.
     let mut again = Vec::new();
-    while !again.contains(&4) {
+    while ![0, 1, 2, 4].iter().all(|number| again.contains(number)) {
         again.extend(numbers(&take(&mut subscription, 1).await));
     }
-    assert_eq!(again[..3], [0, 1, 2], "what was out comes again");
+    again.retain(|number| *number < 3);
+    assert_eq!(again, [0, 1, 2], "what was out comes again, once and in order");
 }
 
 #[tokio::test]
