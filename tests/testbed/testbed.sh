@@ -11,7 +11,7 @@ set -u -o pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for part in settings process packages tls description; do . "$HERE/lib/$part.sh"; done
-SERVICES=(postgres rabbitmq openid dovecot sink postfix chromium deployment)
+SERVICES=(postgres rabbitmq openid dovecot sink postfix chromium deployment s3)
 for service in "${SERVICES[@]}"; do . "$HERE/services/$service.sh"; done
 
 # Two `up` at once would install and start everything twice: the second waits for the first.

@@ -25,6 +25,8 @@ pub struct Testbed {
     /// The OpenID provider; [`Testbed::openid`] is the client for its admin port.
     #[serde(rename = "openid")]
     pub openid_address: OpenIdAddress,
+    /// An object store that speaks S3, empty after each start; it takes any key.
+    pub s3: S3Address,
     /// A database that exists, as a role that may create databases. See [`Testbed::fresh_database`].
     pub postgres_url: String,
     /// The broker without a virtual host. See [`Testbed::fresh_vhost`].
@@ -47,6 +49,15 @@ pub struct Testbed {
     pub deployment_python: PathBuf,
     /// The browser's WebDriver server.
     pub chromedriver: PathBuf,
+}
+
+/// An object store that speaks S3.
+#[derive(Clone, Debug, Deserialize)]
+pub struct S3Address {
+    /// Its base URL.
+    pub endpoint: String,
+    /// A bucket that exists.
+    pub bucket: String,
 }
 
 /// A mail server with one port for STARTTLS and one for implicit TLS.

@@ -20,6 +20,7 @@ write_description() {
     "web_client": { "id": "$WEB_CLIENT", "secret": "$WEB_SECRET" },
     "native_client": { "id": "$NATIVE_CLIENT" }
   },
+  "s3": { "endpoint": "http://$GOOD_HOST:$S3_PORT", "bucket": "$S3_BUCKET" },
   "postgres_url": "$(cat "$RUN/postgres.url")",
   "rabbitmq_url": "$(cat "$RUN/rabbitmq.url")",
   "users_dir": "$USERS",

@@ -4,6 +4,7 @@
 mod chromium;
 mod connect;
 mod live;
+mod object_store;
 mod pages;
 mod send;
 mod tokens;
