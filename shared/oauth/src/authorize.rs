@@ -38,7 +38,7 @@ impl IdentityProvider {
     /// Begins an authorization code flow with PKCE (RFC 6749 section 4.1, RFC 7636 with S256).
     ///
     /// # Errors
-    /// Only if `redirect_url` is not fit; it is the operator's.
+    /// [`KIND_UNFIT`](crate::causes::KIND_UNFIT) where nobody signs in.
     pub fn authorization_request(
         &self,
         redirect_url: &Url,
@@ -57,7 +57,7 @@ impl IdentityProvider {
                 params.insert(name.to_owned(), value.to_owned());
             }
         }
-        let client = self.client();
+        let client = self.oauth_client(self.delegated()?);
         let mut request = client
             .authorize_url(|| CsrfToken::new_random_len(32))
             .set_pkce_challenge(challenge)

@@ -1,8 +1,7 @@
-//! What an identity provider's refusal means: the one table.
-//!
-//! Read from the top: `error`, `suberror` and `claims` are what a provider promises to keep; Microsoft's AADSTS
-//! numbers are only a hint that makes a sentence better, or tells apart what `error` alone leaves open.
+//! Why there is no token: every cause, who can end it, what it does to an account, and in which words it is said.
+//! Which answer of a provider means which cause stands in `meanings`.
 
+use postroom_events::AccountState;
 use postroom_events::WhoCanAct::{self, Administrator, Nobody, Operator, User};
 
 /// Why there is no token, and who can change that.
@@ -16,6 +15,22 @@ pub struct Cause {
     pub(crate) sentence: &'static str,
 }
 
+/// What a page offers to the person whose account it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// A button: sign in again.
+    SignInAgain,
+    /// A link to approve this application, to be passed on to the administrator
+    /// ([`admin_consent_request`](crate::IdentityProvider::admin_consent_request)).
+    PassApprovalLinkOn,
+    /// Nothing to click: the administrator has to change a rule.
+    AskAdministrator,
+    /// Nothing to click: whoever operates this system has to act.
+    AskOperator,
+    /// Nothing: it is tried again by itself.
+    Wait,
+}
+
 impl Cause {
     /// The cause with that code.
     #[must_use]
@@ -27,6 +42,42 @@ impl Cause {
     #[must_use]
     pub fn sentence(&self, provider: &str) -> String {
         self.sentence.replace("{provider}", provider)
+    }
+
+    /// The state that an account enters; `None`: it stays as it is, and getting a token is tried again. That is so of
+    /// what passes and of what the operator repairs: the grant is as good as before then.
+    #[must_use]
+    pub fn account_state(&self) -> Option<AccountState> {
+        match self.who_acts {
+            Administrator if self.awaits_approval() => Some(AccountState::AwaitingAdmin),
+            User | Administrator => Some(AccountState::NeedsReauthorization),
+            Operator | Nobody => None,
+        }
+    }
+
+    /// What the person whose account it is can do.
+    #[must_use]
+    pub fn next_step(&self) -> NextStep {
+        match self.who_acts {
+            User => NextStep::SignInAgain,
+            Administrator if self.awaits_approval() && *self != DELEGATION_MISSING => {
+                NextStep::PassApprovalLinkOn
+            }
+            Administrator => NextStep::AskAdministrator,
+            Operator => NextStep::AskOperator,
+            Nobody => NextStep::Wait,
+        }
+    }
+
+    /// Whether all that lacks is that an administrator says yes.
+    fn awaits_approval(&self) -> bool {
+        [
+            ADMIN_APPROVAL_REQUIRED,
+            ADMIN_APPROVAL_DECLINED,
+            APPLICATION_UNKNOWN,
+            DELEGATION_MISSING,
+        ]
+        .contains(self)
     }
 }
 
@@ -58,6 +109,12 @@ causes! {
         "The sign-in at {provider} took too long or was sent twice. Start again.";
     SIGN_IN_MIXED_UP = User "sign_in_mixed_up":
         "The answer from {provider} does not belong to this sign-in. Close other sign-in pages and start again.";
+    WRONG_ACCOUNT = User "wrong_account":
+        "The account chosen at {provider} does not belong to the organization there. Start again and choose the account of this mailbox.";
+    MAILBOX_UNKNOWN = User "mailbox_unknown":
+        "{provider} knows no mailbox of this address. Check the address and connect it again.";
+    NOT_CONNECTED_THERE = User "not_connected_there":
+        "{provider} holds no permission for this mailbox. Connect the mailbox there first, then here again.";
     // the person, interactively
     MORE_PROOF_REQUIRED = User "more_proof_required":
         "{provider} asks for a further proof, such as a code on your phone. Connect the account again and complete it.";
@@ -66,23 +123,33 @@ causes! {
     // the administrator of the person's organization
     ADMIN_APPROVAL_REQUIRED = Administrator "admin_approval_required":
         "An administrator of your organization must approve this application at {provider} first. Pass the approval link on.";
+    ADMIN_APPROVAL_DECLINED = Administrator "admin_approval_declined":
+        "The administrator has not approved this application at {provider}. Ask them, and pass the approval link on again.";
+    APPLICATION_UNKNOWN = Administrator "application_unknown":
+        "This application is not known in your organization at {provider}. Ask your administrator to approve it.";
+    DELEGATION_MISSING = Administrator "delegation_missing":
+        "Your organization has not allowed this system to act for its mailboxes at {provider}. Ask your administrator to add its client id and scopes to domain-wide delegation.";
     BLOCKED_BY_POLICY = Administrator "blocked_by_policy":
         "A rule of your organization blocks this application at {provider}. Ask your administrator to allow it.";
     NOT_ASSIGNED = Administrator "not_assigned":
         "Your organization has not assigned this application to you at {provider}. Ask your administrator to do so.";
     ACCOUNT_DISABLED = Administrator "account_disabled":
         "The account is disabled at {provider}. Ask your administrator.";
-    APPLICATION_UNKNOWN = Administrator "application_unknown":
-        "This application is not known in your organization at {provider}. Ask your administrator to approve it.";
     // whoever operates this system
     CLIENT_SECRET_WRONG = Operator "client_secret_wrong":
         "{provider} refuses the client secret of this system. Check the secret in the OAuth registration.";
     CLIENT_SECRET_EXPIRED = Operator "client_secret_expired":
         "The client secret of this system has expired at {provider}. Make a new one there and put it into the OAuth registration.";
     CLIENT_ASSERTION_REFUSED = Operator "client_assertion_refused":
-        "{provider} refuses the certificate of this system. Check the certificate in the OAuth registration.";
+        "{provider} refuses the certificate of this system. Check that it is uploaded there, valid, and the one in the OAuth registration.";
     CLIENT_REFUSED = Operator "client_refused":
         "{provider} does not accept this system as a client. Check client id, client secret and type of the OAuth registration.";
+    SERVICE_KEY_REFUSED = Operator "service_key_refused":
+        "{provider} refuses the key of this system's service account. Make a new key there and name its file in the OAuth registration.";
+    CLOCK_WRONG = Operator "clock_wrong":
+        "{provider} refuses what this system signs, as too old or from the future. Set the clock of this system right.";
+    TENANT_REFUSED = Operator "tenant_refused":
+        "{provider} does not accept the tenant of the OAuth registration. Check `tenant`, and for which accounts the application is registered there.";
     REDIRECT_NOT_REGISTERED = Operator "redirect_not_registered":
         "The redirect URL of this system is not registered at {provider}. Add exactly this URL to the registration there.";
     SCOPE_REFUSED = Operator "scope_refused":
@@ -99,6 +166,14 @@ causes! {
         "The proof of identity from {provider} is missing or not meant for this system. Check scopes and client id of the OAuth registration.";
     REQUEST_LOOP = Operator "request_loop":
         "{provider} reports that this system asks for the same token in a loop. It has stopped; report this as a fault.";
+    KIND_UNFIT = Operator "kind_unfit":
+        "The OAuth registration for {provider} is of a kind that cannot do this. Check `kind` of the OAuth registration.";
+    MAILBOX_NOT_COVERED = Operator "mailbox_not_covered":
+        "The OAuth registration for {provider} does not cover this mailbox. Add its domain to `domains`, and its tenant to `used_by`.";
+    TOKEN_SERVICE_REFUSES = Operator "token_service_refuses":
+        "The token service {provider} refuses this system. Check `token_service_secret` of the OAuth registration.";
+    TOKEN_SERVICE_UNFIT = Operator "token_service_unfit":
+        "The token service {provider} answers otherwise than agreed. Check `token_service_url` of the OAuth registration, and that service's log.";
     // nobody: it passes
     PROVIDER_BUSY = Nobody "provider_busy":
         "{provider} is busy. It is tried again by itself.";
@@ -111,84 +186,6 @@ causes! {
     ANSWER_NOT_UNDERSTOOD = Nobody "answer_not_understood":
         "The answer of {provider} was not that of a token endpoint; something may stand in between. It is tried again by itself.";
 }
-
-/// `error`: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core 3.1.2.6, RFC 8628 section 3.5, Microsoft.
-pub(crate) const BY_ERROR: &[(&str, &Cause)] = &[
-    ("temporarily_unavailable", &PROVIDER_BUSY),
-    ("slow_down", &PROVIDER_BUSY),
-    ("server_error", &PROVIDER_FAULT),
-    ("invalid_grant", &SIGN_IN_AGAIN),
-    ("login_required", &SIGN_IN_AGAIN),
-    ("account_selection_required", &SIGN_IN_AGAIN),
-    ("interaction_required", &MORE_PROOF_REQUIRED),
-    ("consent_required", &CONSENT_REQUIRED),
-    ("access_denied", &CONSENT_DECLINED),
-    ("authorization_declined", &CONSENT_DECLINED),
-    ("expired_token", &CODE_USED_OR_EXPIRED),
-    ("invalid_client", &CLIENT_REFUSED),
-    ("unauthorized_client", &CLIENT_REFUSED),
-    ("invalid_scope", &SCOPE_REFUSED),
-    ("invalid_resource", &APPLICATION_UNKNOWN),
-    ("invalid_request", &REQUEST_REFUSED),
-    ("unsupported_grant_type", &REQUEST_REFUSED),
-    ("unsupported_response_type", &REQUEST_REFUSED),
-];
-
-/// `suberror` of Microsoft and `error_subtype` of Google.
-pub(crate) const BY_SUBERROR: &[(&str, &Cause)] = &[
-    ("basic_action", &MORE_PROOF_REQUIRED),
-    ("additional_action", &MORE_PROOF_REQUIRED),
-    ("consent_required", &CONSENT_REQUIRED),
-    ("user_password_expired", &GRANT_REVOKED),
-    ("bad_token", &SIGN_IN_AGAIN),
-    ("token_expired", &GRANT_EXPIRED),
-    ("protection_policy_required", &BLOCKED_BY_POLICY),
-    ("invalid_rapt", &SIGN_IN_FREQUENCY),
-];
-
-/// Microsoft's AADSTS numbers.
-pub(crate) const BY_AADSTS: &[(u32, &Cause)] = &[
-    (65001, &CONSENT_REQUIRED),
-    (65004, &CONSENT_DECLINED),
-    (70000, &SIGN_IN_AGAIN),
-    (70008, &GRANT_EXPIRED),
-    (700082, &GRANT_EXPIRED),
-    (700084, &GRANT_EXPIRED),
-    (50173, &GRANT_REVOKED),
-    (70043, &SIGN_IN_FREQUENCY),
-    (50132, &GRANT_REVOKED),
-    (50133, &GRANT_REVOKED),
-    (54005, &CODE_USED_OR_EXPIRED),
-    (50076, &MORE_PROOF_REQUIRED),
-    (50078, &MORE_PROOF_REQUIRED),
-    (50079, &MORE_PROOF_REQUIRED),
-    (50074, &MORE_PROOF_REQUIRED),
-    (50158, &MORE_PROOF_REQUIRED),
-    (53000, &DEVICE_NOT_MANAGED),
-    (53001, &DEVICE_NOT_MANAGED),
-    (90094, &ADMIN_APPROVAL_REQUIRED),
-    (90095, &ADMIN_APPROVAL_REQUIRED),
-    (53003, &BLOCKED_BY_POLICY),
-    (530032, &BLOCKED_BY_POLICY),
-    (50105, &NOT_ASSIGNED),
-    (50057, &ACCOUNT_DISABLED),
-    (500011, &APPLICATION_UNKNOWN),
-    (700016, &APPLICATION_UNKNOWN),
-    (650052, &APPLICATION_UNKNOWN),
-    (7000215, &CLIENT_SECRET_WRONG),
-    (7000222, &CLIENT_SECRET_EXPIRED),
-    (700027, &CLIENT_ASSERTION_REFUSED),
-    (50011, &REDIRECT_NOT_REGISTERED),
-    (70011, &SCOPE_REFUSED),
-    (50196, &REQUEST_LOOP),
-    (50033, &PROVIDER_BUSY),
-    (50087, &PROVIDER_BUSY),
-    (90006, &PROVIDER_BUSY),
-    (90012, &PROVIDER_BUSY),
-    (90024, &PROVIDER_BUSY),
-    (90033, &PROVIDER_BUSY),
-    (90055, &PROVIDER_BUSY),
-];
 
 #[cfg(test)]
 mod tests {
@@ -212,6 +209,27 @@ mod tests {
             );
             assert!(sentence.ends_with('.') && sentence.len() > 40, "{code}");
             assert_eq!(*who_acts == Nobody, sentence.contains("by itself"), "{code}");
+        }
+    }
+
+    #[test]
+    fn only_who_is_asked_to_act_sees_the_state_change() {
+        for cause in ALL {
+            let asked = matches!(cause.who_acts, User | Administrator);
+            assert_eq!(cause.account_state().is_some(), asked, "{}", cause.code);
+            let passes_on = cause.next_step() == NextStep::PassApprovalLinkOn;
+            assert_eq!(
+                passes_on,
+                cause.sentence.contains("approv") && cause.who_acts == Administrator,
+                "{}: where there is a link to pass on, the sentence speaks of approval",
+                cause.code
+            );
+            assert_eq!(
+                cause.next_step() == NextStep::SignInAgain,
+                cause.who_acts == User,
+                "{}",
+                cause.code
+            );
         }
     }
 }

@@ -48,9 +48,32 @@ pub(crate) struct Discovered {
     pub(crate) endpoints: Endpoints,
     pub(crate) userinfo: Option<Url>,
     pub(crate) client_auth: ClientAuth,
+    /// Whom a signed proof of who we are is meant for.
+    pub(crate) assertion_audience: String,
     /// RFC 9207: every redirect back names the issuer.
     pub(crate) names_itself: bool,
     pub(crate) scopes_supported: Option<Vec<String>>,
+}
+
+impl Discovered {
+    /// A place where tokens are given, and nothing else happens.
+    pub(crate) fn token_endpoint_alone(url: &Url) -> Self {
+        Self {
+            endpoints: Endpoints {
+                authorize: url.clone(),
+                token: url.clone(),
+                device: None,
+                revoke: None,
+                issuer: None,
+                admin_consent: None,
+            },
+            userinfo: None,
+            client_auth: ClientAuth::default(),
+            assertion_audience: String::new(),
+            names_itself: false,
+            scopes_supported: None,
+        }
+    }
 }
 
 /// Reads the provider's metadata. Its issuer must be the configured one to the letter, or a provider could speak
@@ -79,12 +102,15 @@ pub(crate) async fn discover(
         return Err(unusable());
     }
     Ok(Discovered {
+        // The issuer, and not an endpoint that the metadata name: those could be another provider's.
+        assertion_audience: metadata.issuer.clone(),
         endpoints: Endpoints {
             authorize: metadata.authorization_endpoint,
             token: metadata.token_endpoint,
             device: metadata.device_authorization_endpoint,
             revoke: metadata.revocation_endpoint,
             issuer: Some(metadata.issuer),
+            admin_consent: None,
         },
         userinfo: metadata.userinfo_endpoint,
         client_auth: client_auth(metadata.token_endpoint_auth_methods_supported.as_deref()),

@@ -6,6 +6,10 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
+use crate::causes::Cause;
+use crate::jwt::Unsigned;
+use crate::meanings::by_phrase;
+
 /// How a request to an identity provider failed. It holds no URL (codes travel in query strings), no body, no header.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpFailure {
@@ -21,6 +25,9 @@ pub(crate) enum HttpFailure {
     /// The URL is neither https nor an allowed loopback address.
     #[error("address not allowed")]
     NotAllowed,
+    /// Our own key did not sign.
+    #[error("not signed")]
+    Unsigned,
     /// A success, but not in JSON, or too large.
     #[error("not a JSON answer")]
     NotJson,
@@ -36,14 +43,34 @@ pub(crate) enum HttpFailure {
     },
 }
 
+impl HttpFailure {
+    /// Whether it was the proof of who we are that was refused. Microsoft says `invalid_client` for it; that and the
+    /// status are what RFC 6749 section 5.2 asks for.
+    pub(crate) fn refuses_the_client(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status, answer, .. }
+                if status.is_client_error() && answer.error.as_deref() == Some("invalid_client")
+        )
+    }
+}
+
+impl From<Unsigned> for HttpFailure {
+    fn from(_: Unsigned) -> Self {
+        Self::Unsigned
+    }
+}
+
 /// The parts of an error answer that decide (RFC 6749 section 5.2, and the additions of Microsoft and Google).
-/// Its text is read for a number and dropped.
+/// Its text is read for a number or a known phrase, and dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorAnswer {
     pub(crate) error: Option<String>,
     pub(crate) suberror: Option<String>,
     pub(crate) claims: Option<String>,
     pub(crate) aadsts: Option<u32>,
+    /// What a phrase in the text hints at.
+    pub(crate) phrase: Option<&'static Cause>,
 }
 
 #[derive(Deserialize)]
@@ -69,13 +96,15 @@ impl ErrorAnswer {
             return Self::default();
         };
         let number = body.error_codes.first().copied();
+        let description = body.error_description.as_deref();
         Self {
             error: Some(body.error),
             suberror: body.suberror.filter(|suberror| !suberror.is_empty()),
             claims: body
                 .claims
                 .filter(|claims| !claims.is_empty() && claims.len() <= MAX_CLAIMS),
-            aadsts: number.or_else(|| body.error_description.as_deref().and_then(aadsts_number)),
+            aadsts: number.or_else(|| description.and_then(aadsts_number)),
+            phrase: description.and_then(by_phrase),
         }
     }
 }

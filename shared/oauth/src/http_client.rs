@@ -4,15 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use oauth2::http::Request;
 use oauth2::{HttpRequest, HttpResponse};
 use postroom_retry::Clock;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 use crate::failure::{ErrorAnswer, HttpFailure};
+
+const JSON: &str = "application/json";
 
 /// How identity providers are reached.
 #[derive(Clone, Debug)]
@@ -123,8 +127,8 @@ impl IdentityHttp {
                 || (url.scheme() == "http" && loopback && self.allow_http_on_loopback))
     }
 
-    /// A request that somebody else has built, answered in JSON.
-    pub(crate) async fn forward(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+    /// A request that is built already. Whether the answer is JSON is left to the caller ([`json`]).
+    pub(crate) async fn request(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
         let url = Url::parse(&request.uri().to_string()).map_err(|_| HttpFailure::NotAllowed)?;
         let (parts, body) = request.into_parts();
         let request = self
@@ -132,9 +136,7 @@ impl IdentityHttp {
             .request(parts.method, url.clone())
             .headers(parts.headers)
             .body(body);
-        let answer = self.send(&url, request).await?;
-        require_json(answer.headers())?;
-        Ok(answer)
+        self.send(&url, request).await
     }
 
     /// A JSON document, with a bearer token if one is needed.
@@ -143,27 +145,23 @@ impl IdentityHttp {
         url: &Url,
         bearer: Option<&SecretString>,
     ) -> Result<T, HttpFailure> {
-        let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json");
+        let mut request = self.client.get(url.clone()).header(ACCEPT, JSON);
         if let Some(token) = bearer {
             request = request.bearer_auth(token.expose_secret());
         }
-        let answer = self.send(url, request).await?;
-        require_json(answer.headers())?;
-        serde_json::from_slice(answer.body()).map_err(|_| HttpFailure::NotJson)
+        json(&self.send(url, request).await?)
     }
 
-    /// A form that is answered by its status alone.
-    pub(crate) async fn post_form(
+    /// A JSON document in answer to another one, with a bearer token.
+    pub(crate) async fn post_json<T: DeserializeOwned>(
         &self,
         url: &Url,
-        form: &[(&str, &str)],
-        basic: Option<(&str, &str)>,
-    ) -> Result<(), HttpFailure> {
-        let mut request = self.client.post(url.clone()).form(form);
-        if let Some((user, password)) = basic {
-            request = request.basic_auth(user, Some(password));
-        }
-        self.send(url, request).await.map(drop)
+        body: &impl Serialize,
+        bearer: &SecretString,
+    ) -> Result<T, HttpFailure> {
+        let request = self.client.post(url.clone()).header(ACCEPT, JSON);
+        let request = request.bearer_auth(bearer.expose_secret()).json(body);
+        json(&self.send(url, request).await?)
     }
 
     /// Sends, and reads the answer up to the cap. Anything but success is a failure.
@@ -210,13 +208,30 @@ impl IdentityHttp {
     }
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), HttpFailure> {
+/// A form for a token endpoint.
+pub(crate) fn form(url: &Url, fields: &[(&str, &str)]) -> Result<HttpRequest, HttpFailure> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(fields);
+    Request::post(url.as_str())
+        .header(ACCEPT, JSON)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form.finish().into_bytes())
+        .map_err(|_| HttpFailure::NotAllowed)
+}
+
+/// What an answer holds.
+pub(crate) fn json<T: DeserializeOwned>(answer: &HttpResponse) -> Result<T, HttpFailure> {
+    require_json(answer.headers())?;
+    serde_json::from_slice(answer.body()).map_err(|_| HttpFailure::NotJson)
+}
+
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), HttpFailure> {
     let content_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
+    if media_type.eq_ignore_ascii_case(JSON) {
         Ok(())
     } else {
         Err(HttpFailure::NotJson)

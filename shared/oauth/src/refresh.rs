@@ -29,12 +29,14 @@ impl IdentityProvider {
         refresh_token: &SecretString,
         scopes: &[String],
     ) -> Result<Tokens, TokenError> {
-        let client = self.client();
+        let client = self.delegated()?;
+        let http = &self.http;
         let refresh_token = RefreshToken::new(refresh_token.expose_secret().to_owned());
-        let answer: TokenAnswer = client
+        let answer: TokenAnswer = self
+            .oauth_client(client)
             .exchange_refresh_token(&refresh_token)
             .add_scopes(scopes.iter().cloned().map(Scope::new))
-            .request_async(&OAuthTransport(&self.http))
+            .request_async(&OAuthTransport { http, client })
             .await
             .map_err(|error| TokenError::from_request(error, &self.name))?;
         self.tokens(&answer)

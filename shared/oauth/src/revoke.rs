@@ -1,9 +1,8 @@
 //! Withdrawing a grant. By hand: the `oauth2` crate revokes only over https, which a provider on loopback does not speak.
 
-use postroom_providers::ClientAuth;
 use secrecy::{ExposeSecret, SecretString};
-use url::form_urlencoded;
 
+use crate::http_client;
 use crate::identity_provider::IdentityProvider;
 use crate::token_error::TokenError;
 
@@ -22,32 +21,18 @@ impl IdentityProvider {
     /// # Errors
     /// [`TokenError`]
     pub async fn revoke(&self, refresh_token: &SecretString) -> Result<Revocation, TokenError> {
+        let client = self.delegated()?;
         let Some(url) = &self.endpoints.revoke else {
             return Ok(Revocation::NotOffered);
         };
-        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let mut form = vec![
+        let form = [
             ("token", refresh_token.expose_secret()),
             ("token_type_hint", "refresh_token"),
+            ("client_id", &client.id),
         ];
-        let mut basic = None;
-        match (&self.client_secret, self.client_auth) {
-            (Some(secret), ClientAuth::Basic) => {
-                basic = Some((encoded(&self.client_id), encoded(secret.expose_secret())));
-            }
-            (Some(secret), ClientAuth::Body) => {
-                form.extend([
-                    ("client_id", self.client_id.as_str()),
-                    ("client_secret", secret.expose_secret()),
-                ]);
-            }
-            (None, _) => form.push(("client_id", &self.client_id)),
-        }
-        let basic = basic.as_ref().map(|(id, secret)| (id.as_str(), secret.as_str()));
-        self.http
-            .post_form(url, &form, basic)
-            .await
-            .map(|()| Revocation::Done)
-            .map_err(|failure| TokenError::from_http(failure, &self.name))
+        let failed = |failure| TokenError::from_http(failure, &self.name);
+        let request = http_client::form(url, &form).map_err(failed)?;
+        client.send(&self.http, request).await.map_err(failed)?;
+        Ok(Revocation::Done)
     }
 }

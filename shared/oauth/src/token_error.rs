@@ -7,8 +7,9 @@ use oauth2::{ErrorResponse, RequestTokenError};
 use postroom_events::WhoCanAct;
 use reqwest::StatusCode;
 
-use crate::causes::{self, BY_AADSTS, BY_ERROR, BY_SUBERROR, Cause};
+use crate::causes::{self, Cause};
 use crate::failure::{ErrorAnswer, HttpFailure, aadsts_number};
+use crate::meanings::{BY_AADSTS, BY_ERROR, BY_SUBERROR};
 
 /// Why there is no token. Printed, it is a sentence for the person who can act.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +79,8 @@ impl TokenError {
         let answer = ErrorAnswer {
             error: Some(error.error.to_owned()),
             suberror: error.suberror.map(str::to_owned),
-            claims: None,
             aadsts: error.description.and_then(aadsts_number),
+            ..ErrorAnswer::default()
         };
         Self::from_answer(StatusCode::BAD_REQUEST, None, answer, provider)
     }
@@ -97,6 +98,7 @@ impl TokenError {
             HttpFailure::TimedOut => causes::PROVIDER_TIMED_OUT,
             HttpFailure::Untrusted => causes::CERTIFICATE_UNTRUSTED,
             HttpFailure::NotAllowed => causes::METADATA_UNUSABLE,
+            HttpFailure::Unsigned => causes::CLIENT_ASSERTION_REFUSED,
             HttpFailure::NotJson => causes::ANSWER_NOT_UNDERSTOOD,
         };
         Self::new(cause, provider)
@@ -138,10 +140,10 @@ fn look_up<K: PartialEq>(table: &[(K, &Cause)], key: Option<K>) -> Option<Cause>
         .map(|(_, cause)| **cause)
 }
 
-/// The decision. What the protocol says goes before what a number hints at; the number may only choose a better
+/// The decision. What the protocol says goes before what a number or a phrase hints at; these may only choose a better
 /// sentence for the same party, or decide where the protocol leaves it open.
 fn cause_of(status: StatusCode, answer: &ErrorAnswer) -> Cause {
-    let hint = look_up(BY_AADSTS, answer.aadsts);
+    let hint = look_up(BY_AADSTS, answer.aadsts).or(answer.phrase.copied());
     if hint == Some(causes::REQUEST_LOOP) {
         return causes::REQUEST_LOOP; // it comes as a transient error, but trying again is the fault
     }
@@ -157,10 +159,16 @@ fn cause_of(status: StatusCode, answer: &ErrorAnswer) -> Cause {
     if let Some(transient) = by_error.filter(|cause| cause.who_acts == WhoCanAct::Nobody) {
         return transient;
     }
+    if answer.suberror.as_deref() == Some("message_only") {
+        // No interaction ends it, whatever challenge comes along: signing in again would only show a message.
+        return hint.unwrap_or(causes::BLOCKED_BY_POLICY);
+    }
     let challenged = answer.claims.is_some().then_some(causes::MORE_PROOF_REQUIRED);
-    let firm = challenged.or_else(|| look_up(BY_SUBERROR, answer.suberror.as_deref()));
+    let firm = look_up(BY_SUBERROR, answer.suberror.as_deref()).or(challenged);
     match (firm, hint) {
         (Some(firm), Some(hint)) if firm.who_acts == hint.who_acts => hint,
+        // Consent lacks, says the one; that this person may not give it, the other.
+        (Some(causes::CONSENT_REQUIRED), Some(hint)) if hint == causes::ADMIN_APPROVAL_REQUIRED => hint,
         (Some(firm), _) => firm,
         (None, Some(hint)) => hint,
         (None, None) => by_error.unwrap_or(match answer.error {
@@ -292,6 +300,15 @@ mod tests {
                 refused,
                 with(None, Some("{}"), answer("invalid_grant", Some(53000))),
                 "device_not_managed",
+            ),
+            (
+                refused,
+                with(
+                    Some("message_only"),
+                    Some("{}"),
+                    answer("interaction_required", Some(53003)),
+                ),
+                "blocked_by_policy",
             ),
             (
                 refused,

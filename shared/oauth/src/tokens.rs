@@ -17,7 +17,8 @@ pub struct Tokens {
     pub access_token: SecretString,
     /// How long, counted from when the answer came; an hour if the provider does not say.
     pub expires_in: Duration,
-    /// Gets the next access token. `None` at a refresh: the old one stays; at a code exchange: there is none.
+    /// Gets the next access token. `None` at a refresh: the old one stays; at a code exchange: there is none, nor is
+    /// there one with a token that was [obtained](crate::IdentityProvider::obtain).
     pub refresh_token: Option<SecretString>,
     /// What was granted.
     pub scopes: Vec<String>,
@@ -48,6 +49,18 @@ impl ExtraTokenFields for OpenIdFields {}
 pub(crate) type TokenAnswer = StandardTokenResponse<OpenIdFields, BasicTokenType>;
 
 impl Tokens {
+    /// A token that somebody else has got for us. `None` if it cannot be one.
+    pub(crate) fn access_alone(access_token: &str, expires_in: Duration) -> Option<Self> {
+        Some(Self {
+            access_token: token(access_token).ok()?,
+            expires_in,
+            refresh_token: None,
+            scopes: Vec::new(),
+            missing_scopes: Vec::new(),
+            identity: None,
+        })
+    }
+
     /// Checks and takes over an answer. `asked` are the scopes of the request, which count as granted when the
     /// answer names none.
     pub(crate) fn from_answer(answer: &TokenAnswer, asked: &[String]) -> Result<Self, Cause> {

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use postroom_events::AuthenticationMethod;
-use serde::Deserialize as _;
-use toml::{Table, Value};
-
+use crate::check;
 use crate::error::ProviderDataError;
 use crate::merge;
 use crate::provider::{MailServer, Provider};
+use crate::unsupported::{self, Unsupported};
 
 const BUILT_IN: &str = include_str!("../providers.toml");
 
@@ -16,6 +14,7 @@ const BUILT_IN: &str = include_str!("../providers.toml");
 #[derive(Clone, Debug)]
 pub struct ProviderCatalogue {
     providers: Vec<Provider>,
+    unsupported: Vec<Unsupported>,
     by_domain: HashMap<String, usize>,
 }
 
@@ -26,13 +25,23 @@ impl ProviderCatalogue {
     /// [`ProviderDataError`], naming the entry.
     pub fn load(operator_file: Option<&str>) -> Result<Self, ProviderDataError> {
         let mut tables = Vec::new();
-        merge::lay_over(&mut tables, merge::entries(BUILT_IN)?)?;
-        if let Some(text) = operator_file {
-            merge::lay_over(&mut tables, merge::entries(text)?)?;
+        let mut unsupported = Vec::new();
+        for text in [Some(BUILT_IN), operator_file].into_iter().flatten() {
+            let entries = merge::entries(text)?;
+            merge::lay_over(&mut tables, entries.providers)?;
+            unsupported.extend(entries.unsupported);
         }
-        let providers = tables.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let by_domain = index_domains(&providers)?;
-        Ok(Self { providers, by_domain })
+        let providers = tables
+            .into_iter()
+            .map(check::read)
+            .collect::<Result<Vec<_>, _>>()?;
+        let by_domain = check::index_domains(&providers)?;
+        check::mx_is_unambiguous(&providers)?;
+        Ok(Self {
+            unsupported: unsupported::read_all(unsupported)?,
+            providers,
+            by_domain,
+        })
     }
 
     /// All of them, in the order of the file.
@@ -73,104 +82,84 @@ impl ProviderCatalogue {
             .map_or(login, |provider| provider.smtp_username().of(address))
     }
 
-    /// The provider that this MX host belongs to. Ask by domain first: a provider's own domain may have another's
-    /// MX (mail.com has GMX's).
+    /// The provider that this MX host belongs to, by the longest of the known ends of names (Yahoo's and AOL's begin to
+    /// differ at the third part). Ask by domain first: a provider's own domain may have another's MX (mail.com has
+    /// GMX's).
     #[must_use]
     pub fn by_mx(&self, host: &str) -> Option<&Provider> {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let ends_with = |end: &String| {
-            host.strip_suffix(end)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        self.providers
+        let host = plain(host);
+        let fits = self
+            .providers
             .iter()
-            .find(|provider| provider.mx.iter().any(ends_with))
+            .flat_map(|provider| provider.mx.iter().map(move |end| (end, provider)));
+        fits.filter(|(end, _)| ends_with(&host, end))
+            .max_by_key(|(end, _)| end.len())
+            .map(|(_, provider)| provider)
+    }
+
+    /// Whether several providers share this MX host, so that it does not tell whose mailbox a domain's is.
+    #[must_use]
+    pub fn is_shared_mx(&self, host: &str) -> bool {
+        let host = plain(host);
+        let mut ends = self.providers.iter().flat_map(|provider| &provider.mx_shared);
+        ends.any(|end| ends_with(&host, end))
+    }
+
+    /// The provider whose IMAP server this is.
+    #[must_use]
+    pub fn by_imap_host(&self, host: &str) -> Option<&Provider> {
+        self.by_server(host, |provider| &provider.imap)
+    }
+
+    /// The provider whose submission server this is.
+    #[must_use]
+    pub fn by_smtp_host(&self, host: &str) -> Option<&Provider> {
+        self.by_server(host, |provider| &provider.smtp)
+    }
+
+    /// Among providers with the same server, the one that serves domains of others: the provider's own domains are
+    /// known by themselves.
+    fn by_server(&self, host: &str, servers: impl Fn(&Provider) -> &[MailServer]) -> Option<&Provider> {
+        let host = plain(host);
+        let has = |provider: &&Provider| servers(provider).iter().any(|server| server.host == host);
+        let mut fits = self.providers.iter().filter(has);
+        let for_others = fits.clone().find(|provider| !provider.mx.is_empty());
+        for_others.or_else(|| fits.next())
+    }
+
+    /// The provider of this domain of addresses that cannot be connected, and why.
+    #[must_use]
+    pub fn unsupported(&self, domain: &str) -> Option<&Unsupported> {
+        let domain = plain(domain);
+        self.unsupported
+            .iter()
+            .find(|entry| entry.domains.contains(&domain))
+    }
+
+    /// The provider that takes the mail of a domain with this MX host and cannot be connected, and why.
+    #[must_use]
+    pub fn unsupported_by_mx(&self, host: &str) -> Option<&Unsupported> {
+        let host = plain(host);
+        let fits = |entry: &&Unsupported| entry.mx.iter().any(|end| ends_with(&host, end));
+        self.unsupported.iter().find(fits)
     }
 }
 
-fn read(table: Table) -> Result<Provider, ProviderDataError> {
-    let id = table
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let refuse = |problem: String| ProviderDataError::Provider {
-        id: id.clone(),
-        problem,
-    };
-    let provider = Provider::deserialize(table).map_err(|error| refuse(error.message().to_owned()))?;
-    match problem(&provider) {
-        Some(problem) => Err(refuse(problem)),
-        None => Ok(provider),
-    }
+fn plain(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// What the form of the file cannot say.
-fn problem(provider: &Provider) -> Option<String> {
-    let id_fits = |id: &str| {
-        !id.is_empty()
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    let bad_server = |server: &&MailServer| server.port == 0 || !is_host(&server.host);
-    if !id_fits(&provider.id) {
-        return Some("its id is not made of a-z, 0-9 and hyphens".to_owned());
-    }
-    if provider.sign_in.is_empty() {
-        return Some("it has no way to sign in".to_owned());
-    }
-    if provider.sign_in.contains(&AuthenticationMethod::OAuth2) != provider.oauth.is_some() {
-        return Some("`oauth2` in sign_in and the oauth part belong together".to_owned());
-    }
-    if let Some(server) = provider.imap.iter().chain(&provider.smtp).find(bad_server) {
-        return Some(format!("`{}:{}` is not a server", server.host, server.port));
-    }
-    if let Some(name) = provider
-        .domains
-        .iter()
-        .chain(&provider.mx)
-        .find(|name| !is_host(name))
-    {
-        return Some(format!("`{name}` is not a domain in lower case"));
-    }
-    if !(60..29 * 60).contains(&provider.idle_renew().as_secs()) {
-        return Some("idle_renew_secs is not between 60 and 1739".to_owned());
-    }
-    let links = [&provider.app_password_help, &provider.enable_imap_help];
-    if links.into_iter().flatten().any(|link| link.scheme() != "https") {
-        return Some("a help link is not https".to_owned());
-    }
-    provider.oauth.as_ref().and_then(|oauth| oauth.problem())
-}
-
-/// A name or address in lower case, as far as data need checking; who connects checks again.
-fn is_host(name: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':');
-    !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed) && !name.starts_with('.')
-}
-
-fn index_domains(providers: &[Provider]) -> Result<HashMap<String, usize>, ProviderDataError> {
-    let mut by_domain: HashMap<String, usize> = HashMap::new();
-    for (index, provider) in providers.iter().enumerate() {
-        for domain in &provider.domains {
-            if let Some(other) = by_domain.insert(domain.clone(), index) {
-                let problem = format!("its domain {domain} belongs to `{}` too", providers[other].id);
-                return Err(ProviderDataError::Provider {
-                    id: provider.id.clone(),
-                    problem,
-                });
-            }
-        }
-    }
-    Ok(by_domain)
+/// Whether `end` is the whole name or its last parts.
+fn ends_with(host: &str, end: &str) -> bool {
+    host.strip_suffix(end)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{OldRefreshToken, Quirk, SentCopy, TlsMode, UsernameForm};
+    use postroom_events::AuthenticationMethod;
 
     fn catalogue() -> ProviderCatalogue {
         ProviderCatalogue::load(None).unwrap()
@@ -192,14 +181,14 @@ mod tests {
             ("a@gmail.com", "google", "imap.gmail.com", "smtp.gmail.com", 465),
             (
                 "a@Outlook.com",
-                "microsoft",
+                "outlook",
                 "outlook.office365.com",
                 "smtp.office365.com",
                 587,
             ),
             (
                 "a@hotmail.com",
-                "microsoft",
+                "outlook",
                 "outlook.office365.com",
                 "smtp.office365.com",
                 587,
@@ -252,10 +241,19 @@ mod tests {
         let catalogue = catalogue();
         let id = |host| catalogue.by_mx(host).map(|provider| provider.id.as_str());
         assert_eq!(id("contoso-com.mail.protection.outlook.com."), Some("microsoft"));
+        assert_eq!(
+            id("eur.olc.protection.outlook.com"),
+            Some("outlook"),
+            "the longest end counts"
+        );
+        assert_eq!(id("mta5.am0.yahoodns.net"), Some("yahoo"));
+        assert_eq!(id("mx-aol.mail.gm0.yahoodns.net"), Some("aol"));
         assert_eq!(id("ASPMX.L.GOOGLE.COM"), Some("google-workspace"));
         assert_eq!(id("smtpin.rzone.de"), Some("strato"));
         assert_eq!(id("mx.zoho.eu"), Some("zoho-eu-own-domain"));
         assert_eq!(id("mx00.gmx.net"), None, "mail.com's MX is GMX's");
+        assert!(catalogue.is_shared_mx("mx00.GMX.net.") && catalogue.is_shared_mx("mx0.gmx.com"));
+        assert!(!catalogue.is_shared_mx("notgmx.net") && !catalogue.is_shared_mx("aspmx.l.google.com"));
         assert_eq!(id("notgoogle.com"), None);
     }
 
@@ -310,6 +308,97 @@ mod tests {
     }
 
     #[test]
+    fn servers_lead_to_their_provider() {
+        let catalogue = catalogue();
+        let imap = |host| catalogue.by_imap_host(host).map(|provider| provider.id.as_str());
+        assert_eq!(imap("imap.strato.de"), Some("strato"));
+        assert_eq!(
+            imap("IMAP.gmail.com"),
+            Some("google-workspace"),
+            "it serves domains of others"
+        );
+        assert_eq!(imap("imap.gmx.net"), Some("gmx"));
+        assert_eq!(imap("imap.house.example"), None);
+        assert_eq!(catalogue.by_smtp_host("mail.gmx.com").unwrap().id, "gmx-com");
+    }
+
+    #[test]
+    fn who_cannot_be_connected_is_known_with_the_reason() {
+        let catalogue = catalogue();
+        assert_eq!(catalogue.unsupported("Proton.me").unwrap().name, "Proton Mail");
+        assert_eq!(
+            catalogue.unsupported_by_mx("mail.protonmail.ch.").unwrap().name,
+            "Proton Mail"
+        );
+        assert!(catalogue.unsupported("gmail.com").is_none());
+        assert!(
+            catalogue
+                .all()
+                .iter()
+                .all(|provider| provider.name != "Proton Mail"),
+            "nobody can choose it"
+        );
+    }
+
+    #[test]
+    fn the_providers_that_people_have_are_all_there() {
+        let catalogue = catalogue();
+        for id in [
+            "google",
+            "google-workspace",
+            "outlook",
+            "microsoft",
+            "aol",
+            "mailcom",
+            "yahoo",
+            "strato",
+            "exchange",
+            "icloud",
+            "gmx",
+            "webde",
+            "zoho",
+            "fastmail",
+            "yandex",
+            "t-online",
+            "ionos",
+            "freenet",
+            "posteo",
+            "mailbox-org",
+            "migadu",
+            "ovh",
+            "infomaniak",
+            "kpn",
+            "ziggo",
+            "orange-fr",
+            "free-fr",
+            "laposte",
+            "libero",
+            "seznam",
+        ] {
+            assert!(catalogue.by_id(id).is_some(), "{id}");
+        }
+        for provider in catalogue.all() {
+            let found_by_itself = !provider.domains.is_empty() || !provider.mx.is_empty();
+            let chosen_by_hand = ["exchange", "custom"].contains(&provider.id.as_str());
+            assert!(
+                found_by_itself || chosen_by_hand,
+                "{} can never be found",
+                provider.id
+            );
+            assert_eq!(
+                provider.imap.is_empty(),
+                provider.smtp.is_empty(),
+                "{}",
+                provider.id
+            );
+            assert!(
+                provider.app_password_help.is_none()
+                    || provider.sign_in.contains(&AuthenticationMethod::AppPassword)
+            );
+        }
+    }
+
+    #[test]
     fn an_operator_adds_and_corrects_providers_with_data_alone() {
         let file = r#"
             [[provider]]
@@ -340,6 +429,23 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_in_the_documentation_work() {
+        let text = include_str!("../../../docs/providers.md");
+        let examples: Vec<_> = text
+            .split("```toml\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().unwrap())
+            .collect();
+        assert_eq!(examples.len(), 2);
+        let catalogue = ProviderCatalogue::load(Some(&examples.concat())).unwrap();
+        assert_eq!(catalogue.by_mx("a.mx.house.example").unwrap().id, "house");
+        assert_eq!(
+            catalogue.by_id("microsoft").unwrap().budget.messages_per_minute,
+            Some(10)
+        );
+    }
+
+    #[test]
     fn a_faulty_file_is_refused_by_name_and_cause() {
         let entry = |more: &str| {
             format!(
@@ -349,6 +455,14 @@ mod tests {
         let cases = [
             ("[[provider]".to_owned(), "line 1"),
             ("providers = 1".to_owned(), "`providers` is not known"),
+            ("[provider]\nid = \"x\"".to_owned(), "begin with [[provider]]"),
+            (entry("mx = [\"rzone.de\"]"), "`strato`'s too"),
+            (entry("mx = [\"gmx.net\"]"), "`gmx`'s too"),
+            (
+                "[[unsupported]]\nname = \"Y\"\ndomains = [\"Y.example\"]\nreason = \"no\"".to_owned(),
+                "`Y` in the provider file is not usable: `Y.example`",
+            ),
+            ("[[unsupported]]\nname = \"Y\"".to_owned(), "domains"),
             ("[[provider]]\nname = \"X\"".to_owned(), "no id"),
             (
                 "[[provider]]\nid = \"x\"\nextends = \"nobody\"".to_owned(),

@@ -16,7 +16,7 @@ pub enum ProviderDataError {
     },
     /// The file with OAuth registrations is not TOML, or has an unknown, missing or wrong key.
     #[error(
-        "The file with OAuth registrations cannot be read: {0}. Its keys are id, provider, client_id, client_secret, scopes, redirect_base, tenant and base_url."
+        "The file with OAuth registrations cannot be read: {0}. Its keys are explained in docs/oauth.md."
     )]
     RegistrationFile(String),
     /// A registration that does not fit.

@@ -4,8 +4,15 @@ use toml::{Table, Value};
 
 use crate::error::ProviderDataError;
 
+/// The two kinds of entries of one provider file.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    pub(crate) providers: Vec<Table>,
+    pub(crate) unsupported: Vec<Table>,
+}
+
 /// Reads the entries of one provider file.
-pub(crate) fn entries(text: &str) -> Result<Vec<Table>, ProviderDataError> {
+pub(crate) fn entries(text: &str) -> Result<Entries, ProviderDataError> {
     // Only the message: the display form would repeat the line, which may be somebody's whole configuration.
     let mut file: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error
@@ -13,28 +20,34 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Table>, ProviderDataError> {
             .map_or(0, |span| text[..span.start.min(text.len())].lines().count());
         ProviderDataError::Syntax(format!("line {line}: {}", error.message()))
     })?;
-    let providers = file
-        .remove("provider")
-        .unwrap_or_else(|| Value::Array(Vec::new()));
-    if let Some(key) = file.keys().next() {
-        return Err(ProviderDataError::Syntax(format!(
-            "`{key}` is not known; entries begin with [[provider]]"
-        )));
-    }
-    let Value::Array(providers) = providers else {
-        return Err(ProviderDataError::Syntax(
-            "entries begin with [[provider]]".to_owned(),
-        ));
+    let entries = Entries {
+        providers: tables(file.remove("provider"))?,
+        unsupported: tables(file.remove("unsupported"))?,
     };
+    match file.keys().next() {
+        None => Ok(entries),
+        Some(key) => Err(ProviderDataError::Syntax(format!(
+            "`{key}` is not known; entries begin with [[provider]] or [[unsupported]]"
+        ))),
+    }
+}
+
+fn tables(value: Option<Value>) -> Result<Vec<Table>, ProviderDataError> {
+    let wrong = || ProviderDataError::Syntax("entries begin with [[provider]] or [[unsupported]]".to_owned());
     let table = |value| match value {
         Value::Table(table) => Ok(table),
-        _ => Err(ProviderDataError::Syntax("an entry is not a table".to_owned())),
+        _ => Err(wrong()),
     };
-    providers.into_iter().map(table).collect()
+    match value {
+        None => Ok(Vec::new()),
+        Some(Value::Array(entries)) => entries.into_iter().map(table).collect(),
+        Some(_) => Err(wrong()),
+    }
 }
 
 /// Adds the entries of `file` to `known`: laid over the one with the same id, or over the one that they extend,
-/// or as they are. Each result knows its `family`, the root of what it extends.
+/// or as they are. Each result knows its `family`, the root of what it extends; domains and MX hosts are not passed on,
+/// because they belong to one entry each.
 pub(crate) fn lay_over(known: &mut Vec<Table>, file: Vec<Table>) -> Result<(), ProviderDataError> {
     for mut entry in file {
         let id =
@@ -60,6 +73,9 @@ pub(crate) fn lay_over(known: &mut Vec<Table>, file: Vec<Table>) -> Result<(), P
                 let mut table = found
                     .cloned()
                     .ok_or_else(|| refuse(format!("it extends `{base}`, which is not known")))?;
+                for own in ["domains", "mx", "mx_shared"] {
+                    table.remove(own);
+                }
                 merge(&mut table, entry);
                 known.push(table);
             }

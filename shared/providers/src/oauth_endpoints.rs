@@ -23,8 +23,13 @@ pub struct OAuthEndpoints {
     revoke: Option<String>,
     #[serde(default)]
     issuer: Option<String>,
+    #[serde(default)]
+    admin_consent: Option<String>,
     /// Asked for when connecting.
     pub scopes: Vec<String>,
+    /// Asked for where no person signs in; empty if there is no such way.
+    #[serde(default)]
+    pub app_scopes: Vec<String>,
     /// Added to the authorize URL.
     #[serde(default)]
     pub authorize_params: BTreeMap<String, String>,
@@ -73,6 +78,17 @@ pub struct Endpoints {
     pub revoke: Option<Url>,
     /// What `iss` of an `id_token` must be; may hold `{tid}`, the claim of that name.
     pub issuer: Option<String>,
+    /// Where an administrator approves us for everybody; `{tenant}` stands for the administrator's tenant.
+    pub admin_consent: Option<String>,
+}
+
+/// Whether a text can be a tenant of a provider. It becomes a part of a URL's path.
+#[must_use]
+pub fn is_tenant(text: &str) -> bool {
+    !text.starts_with('.')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
 impl OAuthEndpoints {
@@ -86,12 +102,7 @@ impl OAuthEndpoints {
             return Ok(None);
         };
         let tenant = tenant.or(self.tenant.as_deref()).unwrap_or_default();
-        // It becomes a part of a URL's path.
-        if !tenant
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
-            || tenant.starts_with('.')
-        {
+        if !is_tenant(tenant) {
             return Err(format!(
                 "`{tenant}` is not a tenant; use letters, digits, hyphens and dots"
             ));
@@ -100,7 +111,8 @@ impl OAuthEndpoints {
             .or(self.base.as_ref())
             .map(|url| url.as_str().trim_end_matches('/'))
             .unwrap_or_default();
-        let fill = |template: &String| template.replace("{base}", base).replace("{tenant}", tenant);
+        let with_base = |template: &String| template.replace("{base}", base);
+        let fill = |template: &String| with_base(template).replace("{tenant}", tenant);
         let url = |template: &String| {
             let filled = fill(template);
             Url::parse(&filled).map_err(|error| format!("`{filled}` is not a URL ({error})"))
@@ -111,7 +123,16 @@ impl OAuthEndpoints {
             device: self.device.as_ref().map(url).transpose()?,
             revoke: self.revoke.as_ref().map(url).transpose()?,
             issuer: self.issuer.as_ref().map(fill),
+            admin_consent: self.admin_consent.as_ref().map(with_base),
         }))
+    }
+
+    /// Whether organizations have endpoints of their own there.
+    #[must_use]
+    pub fn is_tenanted(&self) -> bool {
+        self.token
+            .as_ref()
+            .is_some_and(|token| token.contains("{tenant}"))
     }
 
     /// The issuer from which endpoints are discovered, when the data name one and no endpoints.
@@ -121,6 +142,11 @@ impl OAuthEndpoints {
             return None;
         }
         self.issuer.as_deref().and_then(|issuer| Url::parse(issuer).ok())
+    }
+
+    /// Whether neither endpoints nor an issuer to discover them from are known.
+    pub(crate) fn leads_nowhere(&self) -> bool {
+        self.authorize.is_none() && self.issuer_to_discover().is_none()
     }
 
     /// What is wrong with the data by themselves.

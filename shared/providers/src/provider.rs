@@ -24,6 +24,9 @@ pub struct Provider {
     /// Ends of MX host names that mean this provider.
     #[serde(default)]
     pub mx: Vec<String>,
+    /// Ends of MX host names that this provider shares with others, so that they mean nobody.
+    #[serde(default)]
+    pub mx_shared: Vec<String>,
     /// IMAP servers, best first; empty if they depend on the mailbox.
     #[serde(default)]
     pub imap: Vec<MailServer>,

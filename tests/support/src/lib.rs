@@ -8,6 +8,7 @@
 //! A test that has to stop a database or a broker starts one of its own ([`Testbed::private_postgres`],
 //! [`Testbed::private_rabbitmq`]); one that has to break a connection puts a [`TcpProxy`] in between.
 
+mod certificate;
 mod command;
 mod description;
 mod eventually;
@@ -22,14 +23,16 @@ mod rabbitmq;
 mod sink;
 mod users;
 
+pub use certificate::ClientCertificate;
 pub use description::{
-    FaultyHosts, LmtpAddress, MailServer, NativeClient, OpenIdAddress, Testbed, WebClient,
+    FaultyHosts, LmtpAddress, MailServer, NativeClient, OpenIdAddress, S3Address, Testbed, WebClient,
 };
 pub use eventually::{Awaited, eventually};
 pub use mail::dialogue::{Dialogue, Reply};
 pub use mail::imap::{ImapClient, ImapLine, ImapReply, ImapStatus, oauthbearer, xoauth2};
 pub use mail::seed::SeedMessage;
 pub use openid::admin::{Consent, Counts, OpenId, Revoke, Rotation, Settings, TokenCounts, TokenSet};
+pub use openid::applications::Application;
 pub use openid::faults::{Fault, FaultMode, PendingFault};
 pub use openid::pages::Decision;
 pub use ports::free_port;

@@ -4,6 +4,7 @@ import { readCounts, resetCounts } from './counts.mjs';
 import { addFault, findFault, listFaults, removeFaults } from './faults.mjs';
 import { readBody, sendJson } from './http.mjs';
 import { MAIL_SCOPES, provider } from './provider.mjs';
+import { createServiceAccount } from './service_accounts.mjs';
 import { changeSettings, environment, settingsFor } from './settings.mjs';
 import { entriesOf, nowInSeconds, removeEntriesOf } from './storage.mjs';
 import { findUser } from './users.mjs';
@@ -63,6 +64,7 @@ const CALLS = {
   'POST /mint': mint,
   'POST /clients': putWebApplication,
   'POST /redirect-uris': addRedirectUri,
+  'POST /service-accounts': createServiceAccount,
 };
 
 /** Handles one request. */

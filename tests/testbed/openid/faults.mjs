@@ -38,6 +38,10 @@ const ANSWERS = {
     sendJson(response, 400, microsoftError('interaction_required', 50076, 'You must use multi-factor authentication to access this resource.', { suberror: 'basic_action' })),
   consent_required: (response) =>
     sendJson(response, 400, microsoftError('invalid_grant', 65001, 'The user or administrator has not consented to use the application.', { suberror: 'consent_required' })),
+  // of the device flow (RFC 8628, section 3.5)
+  slow_down: (response) => sendJson(response, 400, { error: 'slow_down' }),
+  expired_token: (response) =>
+    sendJson(response, 400, microsoftError('expired_token', 70020, 'The provided value for the input parameter \'device_code\' is not valid. This device code has expired.')),
   html: (response) => sendHtml(response, 200, '<html><body>Sign in to the network</body></html>'),
 };
 

@@ -1,9 +1,10 @@
 // Every request of the public port: recognised, counted, struck by a fault if one waits for it, then answered.
 import { countCall, countOutcome } from './counts.mjs';
 import { strike } from './faults.mjs';
-import { readBody } from './http.mjs';
+import { readBody, sendJson } from './http.mjs';
 import { serveInteraction } from './pages.mjs';
 import { TENANT, provider } from './provider.mjs';
+import { JWT_BEARER, answerAssertion, subjectOfAssertion } from './service_accounts.mjs';
 import { environment } from './settings.mjs';
 import { findToken } from './storage.mjs';
 import { findSubject } from './users.mjs';
@@ -13,18 +14,20 @@ const DISCOVERY = '/.well-known/openid-configuration';
 const ENDPOINTS = {
   [`/${TENANT}/oauth2/v2.0/token`]: 'token',
   [`/${TENANT}/oauth2/v2.0/authorize`]: 'authorize',
+  [`/${TENANT}/oauth2/v2.0/devicecode`]: 'device',
   [`/${TENANT}/discovery/v2.0/keys`]: 'jwks',
   '/oauth2/introspect': 'introspect',
   '/oauth2/revoke': 'revoke',
   '/oidc/userinfo': 'userinfo',
   [DISCOVERY]: 'discovery',
 };
-const WITH_FORM = new Set(['token', 'introspect', 'revoke']);
+const WITH_FORM = new Set(['token', 'device', 'introspect', 'revoke']);
 const answer = provider.callback();
 
-/** The user a form or a query is about: the owner of the token or code in it, or the one it hints at. */
+/** The user a form or a query is about: the owner of the token or code in it, or the one it names. */
 function userOf(fields) {
-  const token = findToken(fields.refresh_token ?? fields.code ?? fields.token);
+  if (fields.assertion) return subjectOfAssertion(fields.assertion)?.toLowerCase();
+  const token = findToken(fields.refresh_token ?? fields.code ?? fields.device_code ?? fields.token);
   return (token ? findSubject(token.accountId)?.address : fields.login_hint)?.toLowerCase();
 }
 
@@ -42,7 +45,8 @@ async function recognise(request, url) {
     request.body = await readBody(request);
     fields = Object.fromEntries(new URLSearchParams(request.body));
   }
-  return { endpoint, grant_type: fields.grant_type, user: userOf(fields), client_id: clientOf(fields, request) };
+  const { grant_type, assertion } = fields;
+  return { endpoint, grant_type, assertion, user: userOf(fields), client_id: clientOf(fields, request) };
 }
 
 // Microsoft gives a refresh token for `offline_access` alone; oidc-provider wants `prompt=consent` beside it, and
@@ -67,6 +71,10 @@ export async function front(request, response) {
     countCall(call);
     response.on('close', () => countOutcome(call, response.writableFinished ? response.statusCode : 'aborted'));
     if (await strike(call, request, response)) return undefined;
+    if (call.grant_type === JWT_BEARER) {
+      const { status, body } = await answerAssertion(call.assertion ?? '');
+      return sendJson(response, status, body);
+    }
     if (call.endpoint === 'authorize') askForConsent(request, url);
     return await answer(request, response);
   } catch (error) {

@@ -61,6 +61,22 @@ export function failurePage({ error, error_description: description }) {
   return page('Sign-in is not possible', `<p id="error" role="alert">${escape(error)}: ${escape(description)}</p>`);
 }
 
+/** oidc-provider's pages for signing in on another device; `form` is its own, without a button. */
+export const devicePages = {
+  userCodeInputSource: (context, form, _out, error) => {
+    const alert = error ? '<p id="error" role="alert">That code does not work.</p>' : '';
+    context.body = page('Enter code', `${alert}<p>Enter the code that is shown on your device.</p>${form}
+  <button id="next" type="submit" form="op.deviceInputForm">Next</button>`);
+  },
+  userCodeConfirmSource: (context, form, client, _device, code) => {
+    context.body = page('Confirm code', `<p><strong>${escape(client.clientName)}</strong> shows the code <strong>${escape(code)}</strong>?</p>${form}
+  <button id="confirm" type="submit" form="op.deviceConfirmForm">Continue</button>`);
+  },
+  successSource: (context) => {
+    context.body = page('Signed in', '<p id="signed-in">You can close this page and go back to your device.</p>');
+  },
+};
+
 /** oidc-provider's `renderError`. */
 export function renderFailure(context, details) {
   context.type = 'html';

@@ -6,17 +6,19 @@ import { environment, settingsFor } from './settings.mjs';
 import { findSubject } from './users.mjs';
 
 const FILE = path.join(environment.data, 'storage.json');
-const KEPT_OVER_RESTART = new Set(['AccessToken', 'Client', 'Grant', 'RefreshToken', 'Session']);
+const KEPT_OVER_RESTART = new Set(['AccessToken', 'Client', 'ClientCredentials', 'Grant', 'RefreshToken', 'Session']);
 
 const entries = new Map(); // 'Model:id' -> { payload, expires }, expires in seconds since 1970, 0 = never
 const keysByGrant = new Map(); // grant id -> set of keys
 const keyByUid = new Map(); // session uid -> key
+const keyByUserCode = new Map(); // what a person types for a device -> key
 let changed = false;
 
 export const nowInSeconds = () => Math.floor(Date.now() / 1000);
 
 function index(key, payload) {
   if (payload.uid) keyByUid.set(payload.uid, key);
+  if (payload.userCode) keyByUserCode.set(payload.userCode, key);
   if (!payload.grantId) return;
   if (!keysByGrant.has(payload.grantId)) keysByGrant.set(payload.grantId, new Set());
   keysByGrant.get(payload.grantId).add(key);
@@ -60,8 +62,8 @@ export class Adapter {
     return read(keyByUid.get(uid));
   }
 
-  async findByUserCode() {
-    return undefined; // the device flow is off
+  async findByUserCode(userCode) {
+    return read(keyByUserCode.get(userCode));
   }
 
   async destroy(id) {
@@ -86,7 +88,7 @@ export class Adapter {
 /** What is stored under a token's value, whichever kind it is; undefined if there is no such token. */
 export function findToken(value) {
   if (!value) return undefined;
-  return ['RefreshToken', 'AccessToken', 'AuthorizationCode'].map((model) => read(`${model}:${value}`)).find(Boolean);
+  return ['RefreshToken', 'AccessToken', 'AuthorizationCode', 'DeviceCode'].map((model) => read(`${model}:${value}`)).find(Boolean);
 }
 
 /** All that is stored for a subject, as [model, payload] pairs. */

@@ -19,7 +19,8 @@ start_dovecot() {
   add_user postmaster postmaster-password Postmaster
   add_user alice alice-password 'Alice Adams'
   add_user bob bob-password 'Bob Brown'
-  dovecot_oauth2 >"$home/oauth2.conf.ext"
+  dovecot_oauth2 email %u >"$home/oauth2.conf.ext"
+  dovecot_oauth2 anybody %d >"$home/oauth2-application.conf.ext"
   dovecot_configuration >"$home/dovecot.conf"
   wrapper doveadm <<<"exec /usr/bin/doveadm -c $home/dovecot.conf \"\$@\""
   launch dovecot dovecot -F -c "$home/dovecot.conf"
@@ -27,15 +28,17 @@ start_dovecot() {
   wait_for_port dovecot "$LMTP_PORT"
 }
 
-# A token is good when the provider says so on introspection, and opens the mailbox of its `email` claim only.
-dovecot_oauth2() {
+# A token is good when the provider says so on introspection. A person's opens the mailbox of its `email` claim only; an
+# application's opens every mailbox of the domain of its `anybody` claim.
+dovecot_oauth2() { # CLAIM FORM_OF_USER_NAMES_TO_COMPARE
   cat <<X
 introspection_mode = post
 introspection_url = http://$MAILSERVER_CLIENT:$MAILSERVER_SECRET@localhost:$OPENID_PORT/oauth2/introspect
 openid_configuration_url = $ISSUER/.well-known/openid-configuration
 active_attribute = active
 active_value = true
-username_attribute = email
+username_attribute = $1
+username_format = $2
 timeout_msecs = 5000
 X
 }

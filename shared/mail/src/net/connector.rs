@@ -143,8 +143,12 @@ impl Connector {
         }
     }
 
-    /// The addresses of the host that may be reached, IPv6 and IPv4 in turn.
-    async fn permitted_addresses(&self, endpoint: &Endpoint) -> Result<Vec<IpAddr>, ConnectError> {
+    /// The addresses of the host that may be reached, IPv6 and IPv4 in turn. Whoever connects by other means (an HTTP
+    /// client) must connect to one of these and not look the name up again: the second answer may be another one.
+    ///
+    /// # Errors
+    /// When the name cannot be found, or leads only where this installation may not go.
+    pub async fn permitted_addresses(&self, endpoint: &Endpoint) -> Result<Vec<IpAddr>, ConnectError> {
         let fail = |kind| ConnectError::new(endpoint, kind);
         let found = match endpoint.host.ip() {
             Some(address) => vec![address],

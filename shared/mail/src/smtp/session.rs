@@ -65,6 +65,32 @@ impl SmtpSession {
         ehlo_name: &HostName,
         sign_in: &SignIn,
     ) -> Result<Self, SmtpError> {
+        let mut session = Self::encrypted(connector, endpoint, ehlo_name).await?;
+        session.sign_in(ehlo_name, sign_in).await?;
+        Ok(session)
+    }
+
+    /// Connects, changes to TLS if the endpoint says so, and asks what the server can do. Enough to probe a server
+    /// without a credential.
+    ///
+    /// # Errors
+    /// As [`SmtpSession::connect`].
+    pub async fn probe(
+        connector: &Connector,
+        endpoint: &Endpoint,
+        ehlo_name: &HostName,
+    ) -> Result<Self, SmtpError> {
+        let mut session = Self::encrypted(connector, endpoint, ehlo_name).await?;
+        session.introduce(ehlo_name).await?;
+        Ok(session)
+    }
+
+    /// A greeted session over TLS that has not introduced itself yet.
+    async fn encrypted(
+        connector: &Connector,
+        endpoint: &Endpoint,
+        ehlo_name: &HostName,
+    ) -> Result<Self, SmtpError> {
         let reached = |error| SmtpError::new(endpoint, SmtpErrorKind::Connect(error));
         let time_outs = SmtpTimeOuts::with_command(connector.read_time_out());
         let stream = connector.connect(endpoint).await.map_err(reached)?;
@@ -81,7 +107,6 @@ impl SmtpSession {
             session.dialogue = Dialogue::new(stream);
             session.capabilities = SmtpCapabilities::default();
         }
-        session.sign_in(ehlo_name, sign_in).await?;
         Ok(session)
     }
 

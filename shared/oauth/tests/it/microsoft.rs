@@ -1,139 +1,16 @@
-//! What Microsoft answers, and what no provider should: said by a stand-in, because the real ones will not on command.
+//! What goes to Microsoft, and what no provider should answer: by a stand-in, because the real ones will not on command.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{connect, connect_with, registration};
+use crate::support::{TOKEN_PATH, connect, connect_with, microsoft, parameter, registration};
 use postroom_events::WhoCanAct;
-use postroom_oauth::{AuthorizationOptions, HttpSettings, IdentityProvider, TokenError};
-use postroom_providers::OAuthRegistration;
+use postroom_oauth::{AuthorizationOptions, HttpSettings};
 use postroom_test_support::Testbed;
-use serde_json::{Value, json};
+use serde_json::json;
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const TOKEN_PATH: &str = "/contoso.example/oauth2/v2.0/token";
 const CANARY: &str = "canary-refresh-token";
-
-/// The built-in Microsoft entry with its base URL turned to a stand-in.
-async fn microsoft() -> (MockServer, Arc<IdentityProvider>) {
-    let server = MockServer::start().await;
-    let registration = OAuthRegistration {
-        tenant: Some("contoso.example".to_owned()),
-        base_url: Some(server.uri().parse().unwrap()),
-        scopes: None,
-        ..registration("microsoft", "client", Some("canary-client-secret"))
-    };
-    let provider = connect(registration, Duration::from_secs(5)).await.unwrap();
-    (server, provider)
-}
-
-async fn refusal(
-    server: &MockServer,
-    provider: &Arc<IdentityProvider>,
-    status: u16,
-    body: Value,
-) -> TokenError {
-    let answer = ResponseTemplate::new(status).set_body_json(body);
-    let mock = Mock::given(method("POST"))
-        .and(path(TOKEN_PATH))
-        .respond_with(answer);
-    let _guard = mock.mount_as_scoped(server).await;
-    let provider = provider.clone();
-    // In a task of its own, as token-refresher does: it must be `Send`.
-    tokio::spawn(async move { provider.refresh(&CANARY.into()).await })
-        .await
-        .unwrap()
-        .unwrap_err()
-}
-
-#[tokio::test]
-async fn error_bodies_end_in_the_right_cause_and_leak_nothing() {
-    let (server, provider) = microsoft().await;
-    let body = |error: &str, number: u32, suberror: Option<&str>, claims: Option<&str>| {
-        json!({
-            "error": error, "error_codes": [number], "suberror": suberror, "claims": claims,
-            "error_description": format!("AADSTS{number}: {CANARY} Trace ID: 1 Correlation ID: 2"),
-            "trace_id": "1", "correlation_id": "2", "timestamp": "2026-11-24 08:00:00Z"
-        })
-    };
-    let challenge = r#"{"access_token":{"capolids":{"essential":true,"values":["x"]}}}"#;
-    let cases = [
-        (
-            400,
-            body("invalid_grant", 50173, Some("bad_token"), None),
-            "grant_revoked",
-            WhoCanAct::User,
-        ),
-        (
-            400,
-            body("invalid_grant", 65001, Some("consent_required"), None),
-            "consent_required",
-            WhoCanAct::User,
-        ),
-        (
-            400,
-            body(
-                "interaction_required",
-                50076,
-                Some("basic_action"),
-                Some(challenge),
-            ),
-            "more_proof_required",
-            WhoCanAct::User,
-        ),
-        (
-            400,
-            body("invalid_grant", 53003, Some("message_only"), None),
-            "blocked_by_policy",
-            WhoCanAct::Administrator,
-        ),
-        (
-            400,
-            body("invalid_grant", 90094, None, None),
-            "admin_approval_required",
-            WhoCanAct::Administrator,
-        ),
-        (
-            401,
-            body("invalid_client", 7000215, None, None),
-            "client_secret_wrong",
-            WhoCanAct::Operator,
-        ),
-        (
-            400,
-            body("unauthorized_client", 700016, None, None),
-            "application_unknown",
-            WhoCanAct::Administrator,
-        ),
-        (
-            503,
-            body("temporarily_unavailable", 90033, None, None),
-            "provider_busy",
-            WhoCanAct::Nobody,
-        ),
-        (
-            400,
-            body("invalid_grant", 50196, None, None),
-            "request_loop",
-            WhoCanAct::Operator,
-        ),
-    ];
-    for (status, body, code, who) in cases {
-        let error = refusal(&server, &provider, status, body).await;
-        assert_eq!((error.code(), error.who_acts()), (code, who));
-        assert_eq!(
-            error.claims.is_some(),
-            code == "more_proof_required",
-            "the challenge is handed on"
-        );
-        let printed = format!("{error} {error:?} {provider:?}");
-        assert!(
-            printed.contains("Microsoft 365") && !printed.contains("canary"),
-            "{printed}"
-        );
-    }
-}
 
 #[tokio::test]
 async fn the_request_names_tenant_scopes_and_hint() {
@@ -148,10 +25,7 @@ async fn the_request_names_tenant_scopes_and_hint() {
         "{}/contoso.example/oauth2/v2.0/authorize?",
         server.uri()
     )));
-    let parameter = |name: &str| {
-        let found = request.url.query_pairs().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
-    };
+    let parameter = |name: &str| parameter(&request.url, name).unwrap_or_default();
     assert_eq!(parameter("response_type"), "code");
     assert_eq!(parameter("code_challenge_method"), "S256");
     assert_eq!(parameter("login_hint"), "ada@contoso.example");
@@ -170,6 +44,15 @@ async fn the_request_names_tenant_scopes_and_hint() {
         !format!("{request:?}").contains(request_secret(&request)),
         "the verifier does not print"
     );
+    let another = provider.authorization_request(&redirect, options).unwrap();
+    for name in ["state", "nonce", "code_challenge"] {
+        let other = crate::support::parameter(&another.url, name);
+        assert_ne!(
+            other.as_deref(),
+            Some(parameter(name).as_str()),
+            "{name} is new each time"
+        );
+    }
 }
 
 fn request_secret(request: &postroom_oauth::AuthorizationRequest) -> &str {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{connect, registration};
+use crate::support::{connect, parameter, registration};
 use postroom_events::WhoCanAct;
 use postroom_oauth::{
     AuthorizationOptions, AuthorizationRequest, CodeExchange, IdentityProvider, RedirectError, Revocation,
@@ -102,12 +102,6 @@ fn redirect() -> Url {
     REDIRECT.parse().unwrap()
 }
 
-fn parameter(url: &Url, name: &str) -> Option<String> {
-    url.query_pairs()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
-}
-
 #[tokio::test]
 async fn a_person_signs_in_and_the_grant_lives_on() {
     let world = World::new("oauth-life").await;
@@ -195,6 +189,21 @@ async fn a_code_works_once_and_only_with_its_own_verifier_and_nonce() {
     assert_eq!(
         world.exchange(&wrong_verifier, &back).await.unwrap_err().code(),
         "code_used_or_expired"
+    );
+
+    let back = world.walk(&other, Decision::Accept).await;
+    let (code, issuer) = (parameter(&back, "code").unwrap().into(), parameter(&back, "iss"));
+    let exchange = CodeExchange {
+        code: &code,
+        issuer: issuer.as_deref(),
+        redirect_url: &format!("{REDIRECT}/").parse().unwrap(),
+        pkce_verifier: &other.pkce_verifier,
+        nonce: &other.nonce,
+    };
+    assert_eq!(
+        world.provider.exchange_code(exchange).await.unwrap_err().code(),
+        "code_used_or_expired",
+        "a redirect URL is exact"
     );
 
     let back = world.walk(&other, Decision::Accept).await;

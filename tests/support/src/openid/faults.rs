@@ -29,6 +29,10 @@ pub enum FaultMode {
     InteractionRequired,
     /// 400 `invalid_grant` with suberror `consent_required`, AADSTS65001.
     ConsentRequired,
+    /// 400 `slow_down`, while a device waits for its person.
+    SlowDown,
+    /// 400 `expired_token`, AADSTS70020: a device's code is over.
+    ExpiredToken,
     /// 200 with a page of HTML, as a captive portal answers.
     Html,
     /// No answer for two minutes, then the connection ends.
@@ -90,7 +94,7 @@ impl Fault {
         self.with("times", json!(-1))
     }
 
-    /// Strikes another endpoint than `token`: `authorize`, `introspect`, `revoke`, `userinfo`.
+    /// Strikes another endpoint than `token`: `authorize`, `device`, `introspect`, `revoke`, `userinfo`.
     #[must_use]
     pub fn endpoint(self, endpoint: &str) -> Self {
         self.with("endpoint", json!(endpoint))

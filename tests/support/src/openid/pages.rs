@@ -12,7 +12,7 @@ use crate::TestUser;
 use crate::openid::admin::OpenId;
 
 /// More steps than any sign-in takes.
-const MOST_STEPS: usize = 20;
+pub(crate) const MOST_STEPS: usize = 20;
 
 /// What the person answers to "Permission requested".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,11 @@ impl OpenId {
 }
 
 /// What to fill into a page.
-fn answer_to<'a>(page: &str, user: &'a TestUser, decision: Decision) -> Result<Vec<(&'a str, &'a str)>> {
+pub(crate) fn answer_to<'a>(
+    page: &str,
+    user: &'a TestUser,
+    decision: Decision,
+) -> Result<Vec<(&'a str, &'a str)>> {
     if let Some((_, message)) = page.split_once(r#"id="error" role="alert">"#) {
         bail!(
             "the provider shows: {}",
@@ -78,20 +82,20 @@ fn answer_to<'a>(page: &str, user: &'a TestUser, decision: Decision) -> Result<V
 }
 
 /// A browser's memory: cookies by name, which is enough for one site.
-struct Visit {
+pub(crate) struct Visit {
     http: Client,
     cookies: BTreeMap<String, String>,
 }
 
 impl Visit {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             http: Client::builder().redirect(Policy::none()).build()?,
             cookies: BTreeMap::new(),
         })
     }
 
-    async fn go(&mut self, url: &Url, form: Option<Vec<(&str, &str)>>) -> Result<Response> {
+    pub(crate) async fn go(&mut self, url: &Url, form: Option<Vec<(&str, &str)>>) -> Result<Response> {
         let request = match form {
             Some(fields) => self.http.post(url.clone()).form(&fields),
             None => self.http.get(url.clone()),

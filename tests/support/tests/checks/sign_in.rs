@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use postroom_test_support::{
-    Fault, FaultMode, ImapReply, ImapStatus, Revoke, Settings, TestUser, Testbed, oauthbearer, xoauth2,
+    Application, Fault, FaultMode, ImapReply, ImapStatus, Revoke, Settings, TestUser, Testbed, oauthbearer,
+    xoauth2,
 };
 
 /// Writes the initial response for an address and a token.
@@ -162,5 +163,42 @@ async fn while_the_provider_fails_for_one_user_the_refusal_is_temporary_and_othe
     fault.remove().await?;
     let again = sign_in(&testbed, &user, "XOAUTH2", &xoauth2(&user.address, &token)).await?;
     assert_eq!(again.status, ImapStatus::Ok);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_application_opens_every_mailbox_of_its_domain_and_no_other() -> Result<()> {
+    let testbed = Testbed::load()?;
+    let openid = testbed.openid();
+    let users = [testbed.create_user("app-one")?, testbed.create_user("app-two")?];
+    let token_for = async |domain: &str| -> Result<String> {
+        let application = Application {
+            mail_domain: Some(domain),
+            ..Application::default()
+        };
+        let client = openid.create_application(application).await?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &client.id),
+            ("client_secret", &client.secret),
+            ("scope", "https://outlook.office365.com/.default"),
+        ];
+        let url = format!("{}/common/oauth2/v2.0/token", testbed.openid_address.issuer);
+        let request = reqwest::Client::new().post(url).form(&form);
+        let answer: serde_json::Value = request.send().await?.error_for_status()?.json().await?;
+        Ok(answer["access_token"].as_str().unwrap_or_default().to_owned())
+    };
+    let (ours, others) = (
+        token_for(&testbed.domain).await?,
+        token_for("other.example").await?,
+    );
+    for user in &users {
+        for (mechanism, response) in MECHANISMS {
+            let own = sign_in(&testbed, user, mechanism, &response(&user.address, &ours)).await?;
+            assert_eq!(own.status, ImapStatus::Ok, "{mechanism}: {}", own.text);
+            let refused = sign_in(&testbed, user, mechanism, &response(&user.address, &others)).await?;
+            assert_eq!(refused.status, ImapStatus::No, "{mechanism}");
+        }
+    }
     Ok(())
 }
