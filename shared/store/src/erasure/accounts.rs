@@ -1,11 +1,12 @@
 //! Erasing accounts.
 
-use postroom_events::AccountId;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use postroom_events::{AccountId, CredentialId, GrantId, GrantState};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
+use super::{failures::Failures, sweep};
 use crate::{
-    Store, StoreError,
-    entities::{account, account_lease, credential},
+    Store, StoreError, Tx,
+    entities::{account, lease_history},
     packs::Packs,
     sql,
 };
@@ -19,34 +20,27 @@ const BATCH: i64 = 1000;
 /// whoever erases that finds it by this row.
 ///
 /// # Errors
-/// When the database or the object store refuses. The next run goes on where this one ended.
+/// When the database refuses, or several accounts in a row cannot be erased. The next run goes on where this one ended.
 pub async fn purge_accounts(store: &Store, packs: &Packs, limit: u64) -> Result<u64, StoreError> {
-    let marked: Vec<AccountId> = account::Entity::find()
-        .filter(account::Column::PurgeRequestedAt.is_not_null())
-        .order_by_asc(account::Column::PurgeRequestedAt)
-        .limit(limit)
-        .select_only()
-        .column(account::Column::Id)
-        .into_tuple()
-        .all(store.read())
-        .await?;
+    let mut failures = Failures::default();
     let mut gone = 0;
-    for account_id in marked {
-        if !is_held(store, account_id).await? && purge(store, packs, account_id).await? {
-            gone += 1;
-        }
+    for account_id in to_purge(store, limit).await? {
+        let purged = purge(store, packs, account_id).await;
+        let purged = failures.pass("erase an account", account_id.0, purged)?;
+        gone += u64::from(purged.unwrap_or_default());
     }
     Ok(gone)
 }
 
-async fn is_held(store: &Store, account_id: AccountId) -> Result<bool, StoreError> {
-    let now = store.now(store.read()).await?;
-    let held = account_lease::Entity::find_by_id(account_id)
-        .filter(account_lease::Column::Holder.is_not_null())
-        .filter(account_lease::Column::ExpiresAt.gt(now))
-        .one(store.read())
-        .await?;
-    Ok(held.is_some())
+/// Accounts that are to be erased and that nobody holds: no one takes a disconnected account any more.
+async fn to_purge(store: &Store, limit: u64) -> Result<Vec<AccountId>, StoreError> {
+    let db = store.read();
+    let text = "select id from accounts where purge_requested_at is not null and not exists \
+                (select 1 from account_leases l where l.account_id = accounts.id and l.holder is not null and l.expires_at > $1) \
+                order by random() limit $2";
+    let values = [store.now(db).await?.into(), limit.cast_signed().into()];
+    let rows = db.query_all_raw(sql::statement(db, text, values)).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
 /// Objects first: as long as rows are there, a run that was interrupted is taken up again.
@@ -57,19 +51,12 @@ async fn purge(store: &Store, packs: &Packs, account_id: AccountId) -> Result<bo
         delete_rows(store, account_id, table).await?;
     }
     let tx = store.begin("erasure.purge_account").await?;
-    let erased_credentials = credential::Entity::find()
-        .select_only()
-        .column(credential::Column::Id)
-        .filter(credential::Column::ErasedAt.is_not_null());
-    let deleted = account::Entity::delete_many()
-        .filter(account::Column::Id.eq(account_id))
-        .filter(account::Column::CredentialId.is_null().or(
-            account::Column::CredentialId.in_subquery(sea_orm::QueryTrait::into_query(erased_credentials)),
-        ))
-        .exec(tx.db())
-        .await?;
+    let gone = delete_account(&tx, account_id).await?;
+    if gone {
+        sweep::note(&tx).await?;
+    }
     tx.commit().await?;
-    Ok(deleted.rows_affected == 1)
+    Ok(gone)
 }
 
 async fn delete_rows(store: &Store, account_id: AccountId, table: &str) -> Result<(), StoreError> {
@@ -78,14 +65,65 @@ async fn delete_rows(store: &Store, account_id: AccountId, table: &str) -> Resul
         let text = format!(
             "delete from {table} where id in (select id from {table} where account_id = $1 limit $2)"
         );
-        let deleted = tx
-            .db()
-            .execute_raw(sql::statement(tx.db(), text, [account_id.into(), BATCH.into()]))
-            .await?
-            .rows_affected();
+        let deleted = execute(&tx, text, [account_id.into(), BATCH.into()]).await?;
+        if deleted > 0 {
+            sweep::note(&tx).await?;
+        }
         tx.commit().await?;
         if deleted < BATCH.unsigned_abs() {
             return Ok(());
         }
     }
+}
+
+/// Deletes the account itself, once its secret is erased, and with it who held it and how it signed in.
+async fn delete_account(tx: &Tx, account_id: AccountId) -> Result<bool, StoreError> {
+    let credential_id: Option<Option<CredentialId>> = account::Entity::find_by_id(account_id)
+        .select_only()
+        .column(account::Column::CredentialId)
+        .into_tuple()
+        .one(tx.db())
+        .await?;
+    let Some(credential_id) = credential_id else {
+        return Ok(false); // another worker was quicker
+    };
+    let text = "delete from accounts where id = $1 and (credential_id is null or exists \
+                (select 1 from credentials c where c.id = accounts.credential_id and c.erased_at is not null))";
+    if execute(tx, text, [account_id.into()]).await? == 0 {
+        return Ok(false);
+    }
+    lease_history::Entity::delete_many()
+        .filter(lease_history::Column::AccountId.eq(account_id))
+        .exec(tx.db())
+        .await?;
+    if let Some(credential_id) = credential_id {
+        delete_credential(tx, credential_id).await?;
+    }
+    Ok(true)
+}
+
+/// Deletes an erased credential, and its grant if that was given back, unless they serve somebody else, too.
+async fn delete_credential(tx: &Tx, id: CredentialId) -> Result<(), StoreError> {
+    let text = "delete from credentials where id = $1 and not exists \
+                (select 1 from accounts a where a.credential_id = credentials.id) returning grant_id";
+    let row = tx
+        .db()
+        .query_one_raw(sql::statement(tx.db(), text, [id.into()]))
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    if let Some(grant_id) = row.try_get::<Option<GrantId>>("", "grant_id")? {
+        let text = "delete from grants where id = $1 and state = $2 and not exists \
+                    (select 1 from credentials c where c.grant_id = grants.id)";
+        execute(tx, text, [grant_id.into(), GrantState::Revoked.into()]).await?;
+    }
+    Ok(())
+}
+
+async fn execute(
+    tx: &Tx,
+    text: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, StoreError> {
+    let done = tx.db().execute_raw(sql::statement(tx.db(), text, values)).await?;
+    Ok(done.rows_affected())
 }

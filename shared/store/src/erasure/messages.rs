@@ -2,44 +2,57 @@
 
 use bytes::{Bytes, BytesMut};
 use postroom_events::{AccountId, MessageId, PackId, SubmissionId};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Value,
+    sea_query::Expr,
+};
 use uuid::Uuid;
 
+use super::{erased_packs, failures::Failures, sweep};
 use crate::{
     Store, StoreError, Tx,
     entities::{message, pack, submission},
-    packs::Packs,
+    packs::{Packs, StoredPack},
     sql,
 };
 
 /// Rows per statement.
 const CHUNK: usize = 500;
 
-/// Erases the messages that are marked for it, in at most `limit` packs. Gives how many messages were erased.
+/// Erases the messages that are marked for it, in at most `limit` packs. Gives how many messages were erased. The objects
+/// that they lay in are left to [`delete_erased_packs`](super::delete_erased_packs).
 ///
 /// # Errors
-/// When the database or the object store refuses. What was erased before stays erased.
+/// When the database refuses, or several packs in a row cannot be written anew. What was erased before stays erased.
 pub async fn erase_messages(store: &Store, packs: &Packs, limit: u64) -> Result<u64, StoreError> {
-    let marked: Vec<(AccountId, PackId)> = message::Entity::find()
-        .filter(message::Column::EraseRequestedAt.is_not_null())
-        .select_only()
-        .column(message::Column::AccountId)
-        .column(message::Column::PackId)
-        .distinct()
-        .order_by_asc(message::Column::PackId)
-        .limit(limit)
-        .into_tuple()
-        .all(store.read())
-        .await?;
+    let mut failures = Failures::default();
     let mut erased = 0;
-    for (account_id, pack_id) in marked {
-        erased += rewrite(store, packs, account_id, pack_id).await?;
+    for (account_id, pack_id) in marked(store, limit).await? {
+        let rewritten = rewrite(store, packs, account_id, pack_id).await;
+        let count = failures.pass("write a pack anew", pack_id.0, rewritten)?;
+        erased += count.unwrap_or_default();
     }
     Ok(erased)
 }
 
-/// Writes a pack anew without what is to be erased: first the new object, then the rows in one transaction, then the old
-/// object. A crash after any step leaves at most an object without rows.
+/// Packs with messages that are to be erased.
+async fn marked(store: &Store, limit: u64) -> Result<Vec<(AccountId, PackId)>, StoreError> {
+    Ok(message::Entity::find()
+        .filter(message::Column::EraseRequestedAt.is_not_null())
+        .select_only()
+        .column(message::Column::AccountId)
+        .column(message::Column::PackId)
+        .group_by(message::Column::AccountId)
+        .group_by(message::Column::PackId)
+        .order_by(Expr::cust("random()"), Order::Asc)
+        .limit(limit)
+        .into_tuple()
+        .all(store.read())
+        .await?)
+}
+
+/// Writes a pack anew without what is to be erased: first the new object, then the rows in one transaction, which also
+/// notes that the old object is to be deleted.
 async fn rewrite(
     store: &Store,
     packs: &Packs,
@@ -51,34 +64,24 @@ async fn rewrite(
         return Ok(0);
     }
     let (bytes, moves) = content.without_erased(packs, account_id, old).await?;
-    let new = if moves.is_empty() {
-        None
-    } else {
-        Some(packs.put_bytes(account_id, bytes).await?)
+    let new = match moves.is_empty() {
+        true => None,
+        false => Some(packs.put_bytes(account_id, bytes).await?),
     };
-    let moved = move_rows(
-        store,
-        old,
-        new.as_ref().map(|pack| pack.id),
-        &content.erased,
-        &moves,
-        async |tx| match &new {
-            Some(pack) => pack.insert(tx).await,
-            None => Ok(()),
-        },
-    )
-    .await;
-    match moved {
-        Ok(()) => packs.delete(account_id, old).await?,
-        Err(error) => {
-            if let Some(pack) = new {
-                packs.delete(account_id, pack.id).await?;
+    let tx = store.begin("erasure.move_rows").await?;
+    match move_rows(&tx, account_id, old, new.as_ref(), &content.erased, &moves).await {
+        // When this fails, nobody knows which pack the rows name: both objects stay. If it is the old one, the new one is an
+        // orphan, which is collected when it is old enough.
+        Ok(()) => tx.commit().await?,
+        // Nothing was committed, so no row names the new one.
+        Err(StoreError::Outdated { .. }) => {
+            drop(tx);
+            if let Some(new) = new {
+                packs.delete(account_id, new.id).await?;
             }
-            if matches!(error, StoreError::Outdated { .. }) {
-                return Ok(0);
-            }
-            return Err(error);
+            return Ok(0);
         }
+        Err(error) => return Err(error),
     }
     Ok(content.erased.len() as u64)
 }
@@ -189,17 +192,18 @@ impl PackContent {
     }
 }
 
-/// Moves the rows, or none of them.
+/// Moves the rows to the new pack, and takes what is to be erased and the old pack away.
+///
+/// # Errors
+/// [`StoreError::Outdated`] when something has changed since the pack was read: then nothing of this may stay.
 async fn move_rows(
-    store: &Store,
+    tx: &Tx,
+    account_id: AccountId,
     old: PackId,
-    new: Option<PackId>,
+    new: Option<&StoredPack>,
     erased: &[MessageId],
     moves: &[Move],
-    insert_new: impl AsyncFnOnce(&Tx) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let tx = store.begin("erasure.move_rows").await?;
-    insert_new(&tx).await?;
     for chunk in erased.chunks(CHUNK) {
         let gone = message::Entity::delete_many()
             .filter(message::Column::Id.is_in(chunk.iter().copied()))
@@ -213,10 +217,11 @@ async fn move_rows(
         }
     }
     if let Some(new) = new {
+        new.insert(tx).await?;
         for table in ["messages", "submissions"] {
             let rows: Vec<_> = moves.iter().filter(|row| row.table == table).collect();
             for chunk in rows.chunks(CHUNK) {
-                point_at(&tx, table, old, new, chunk).await?;
+                point_at(tx, table, old, new.id, chunk).await?;
             }
         }
     }
@@ -224,7 +229,8 @@ async fn move_rows(
     if deleted.rows_affected != 1 {
         return Err(StoreError::outdated("pack", old));
     }
-    tx.commit().await
+    erased_packs::note(tx, account_id, old).await?;
+    sweep::note(tx).await
 }
 
 async fn point_at(tx: &Tx, table: &str, old: PackId, new: PackId, rows: &[&Move]) -> Result<(), StoreError> {
