@@ -20,7 +20,7 @@ impl Background {
     /// Starts them; they end when [`Parts::shutdown`] is cancelled. One process has one `Background`.
     pub fn start(parts: &Arc<Parts>) -> Self {
         let mut loops = JoinSet::new();
-        let publisher = parts.bus.publisher();
+        let (publisher, hold) = (parts.bus.publisher(), parts.settings.lease());
         // Embedded, events are in their queues as soon as they are committed.
         let relays = if parts.mode == Mode::Distributed {
             RELAYS
@@ -29,10 +29,11 @@ impl Background {
         };
         for _ in 0..relays {
             let bell = Arc::clone(&parts.outbox_bell);
-            let relay = OutboxRelay::new(parts.store.clone(), Arc::clone(&publisher), parts.worker_id, bell);
+            let publisher = Arc::clone(&publisher);
+            let relay = OutboxRelay::new(parts.store.clone(), publisher, parts.worker_id, bell, hold);
             loops.spawn(relay.run(parts.shutdown.clone()));
         }
-        let retries = RetryScheduler::new(parts.store.clone(), publisher, parts.worker_id);
+        let retries = RetryScheduler::new(parts.store.clone(), publisher, parts.worker_id, hold);
         loops.spawn(retries.run(parts.shutdown.clone()));
         loops.spawn(gauges::run(parts.store.clone(), parts.shutdown.clone()));
         if let Some(reader) = parts.bus.dead_letters() {

@@ -16,6 +16,9 @@ use tracing::{error, warn};
 /// Dead letters of one transaction.
 const BATCH: usize = 50;
 
+/// Who gave up what the broker set aside without saying for whom.
+pub(crate) const UNKNOWN: &str = "unknown";
+
 /// Moves the broker's dead letters into the database. Any number may run at once.
 pub struct DeadLetterDrain {
     store: Store,
@@ -67,7 +70,7 @@ async fn keep(store: &Store, letters: &[BrokerDeadLetter]) -> Result<(), StoreEr
                 continue; // handled after all; only its settlement was lost each time
             }
         }
-        let consumer = letter.consumer.map_or("unknown", |consumer| consumer.name());
+        let consumer = letter.consumer.map_or(UNKNOWN, |consumer| consumer.name());
         let event_id = envelope.as_ref().map(|envelope| envelope.id.to_string());
         error!(
             bus.consumer = consumer,

@@ -8,6 +8,8 @@ use postroom_store::{Store, StoreError, figures, outbox};
 use postroom_telemetry::names;
 use tokio_util::sync::CancellationToken;
 
+use crate::dead_letter_drain;
+
 /// How old a figure may be.
 const EVERY: Duration = Duration::from_secs(15);
 
@@ -38,6 +40,9 @@ async fn set(store: &Store) -> Result<(), StoreError> {
     for consumer in Consumer::ALL {
         let name = consumer.name();
         metrics::gauge!(names::RETRIES_WAITING, "consumer" => name).set(of(&retries, name));
+    }
+    let consumers = Consumer::ALL.iter().map(|consumer| consumer.name());
+    for name in consumers.chain([outbox::NAME, dead_letter_drain::UNKNOWN]) {
         metrics::gauge!(names::DEAD_LETTERS, "consumer" => name).set(of(&letters, name));
     }
     Ok(())

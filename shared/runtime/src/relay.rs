@@ -13,8 +13,6 @@ use tracing::warn;
 
 /// Rows of one claim, and so of one confirm window.
 const BATCH: u64 = 1_000;
-/// How long claimed rows are left alone by other relays: longer than publishing ever takes, shorter than people wait.
-const HOLD: Duration = Duration::from_secs(60);
 /// How often the outbox is looked at although nobody rang: only a relay that died leaves rows that nobody announces.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -24,6 +22,7 @@ pub struct OutboxRelay {
     publisher: Arc<dyn Publisher>,
     worker: WorkerId,
     bell: Arc<Notify>,
+    hold: Duration,
 }
 
 impl std::fmt::Debug for OutboxRelay {
@@ -36,12 +35,22 @@ impl std::fmt::Debug for OutboxRelay {
 
 impl OutboxRelay {
     /// A relay for worker `worker`; whoever commits rows into the outbox rings `bell`.
-    pub fn new(store: Store, publisher: Arc<dyn Publisher>, worker: WorkerId, bell: Arc<Notify>) -> Self {
+    ///
+    /// Other relays leave what it has claimed alone for `hold`: so long do events wait when it dies. If publishing takes
+    /// longer, they are published twice, which is allowed.
+    pub fn new(
+        store: Store,
+        publisher: Arc<dyn Publisher>,
+        worker: WorkerId,
+        bell: Arc<Notify>,
+        hold: Duration,
+    ) -> Self {
         Self {
             store,
             publisher,
             worker,
             bell,
+            hold,
         }
     }
 
@@ -89,7 +98,7 @@ impl OutboxRelay {
 
     /// Publishes one batch. A crash anywhere in it means that events are published again, never that one is lost.
     async fn publish_batch(&self) -> Result<Progress, StoreError> {
-        let claimed = outbox::claim(&self.store, self.worker, BATCH, HOLD).await?;
+        let claimed = outbox::claim(&self.store, self.worker, BATCH, self.hold).await?;
         if claimed.is_empty() {
             return Ok(Progress::All(0));
         }

@@ -13,8 +13,6 @@ use tracing::warn;
 
 /// Retries of one claim.
 const BATCH: u64 = 200;
-/// How long claimed retries are left alone by other schedulers.
-const HOLD: Duration = Duration::from_secs(60);
 /// How often the rows are looked at: the precision of a retry that another process planned.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -23,6 +21,7 @@ pub struct RetryScheduler {
     store: Store,
     publisher: Arc<dyn Publisher>,
     worker: WorkerId,
+    hold: Duration,
 }
 
 impl std::fmt::Debug for RetryScheduler {
@@ -34,12 +33,13 @@ impl std::fmt::Debug for RetryScheduler {
 }
 
 impl RetryScheduler {
-    /// A scheduler for worker `worker`.
-    pub fn new(store: Store, publisher: Arc<dyn Publisher>, worker: WorkerId) -> Self {
+    /// A scheduler for worker `worker`. Other schedulers leave what it has claimed alone for `hold`.
+    pub fn new(store: Store, publisher: Arc<dyn Publisher>, worker: WorkerId, hold: Duration) -> Self {
         Self {
             store,
             publisher,
             worker,
+            hold,
         }
     }
 
@@ -77,7 +77,7 @@ impl RetryScheduler {
             Some(due) if due <= self.store.clock().now() => {}
             _ => return Ok(0),
         }
-        let due = retries::claim_due(&self.store, self.worker, BATCH, HOLD).await?;
+        let due = retries::claim_due(&self.store, self.worker, BATCH, self.hold).await?;
         if due.is_empty() {
             return Ok(0);
         }

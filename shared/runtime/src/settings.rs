@@ -59,13 +59,18 @@ pub struct Settings {
     #[arg(long, env = "POSTROOM_ALLOW_NETWORKS", value_delimiter = ',')]
     pub allow_networks: Vec<String>,
 
-    /// How long an account stays with a worker that no longer answers, in seconds.
+    /// How long an account, and events that wait to be published or tried again, stay with a worker that no longer
+    /// answers, in seconds.
     #[arg(long, env = "POSTROOM_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(2..=600))]
     pub lease_seconds: u64,
 
     /// Connections to PostgreSQL that one process opens at most.
     #[arg(long, env = "POSTROOM_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=200))]
     pub database_connections: u32,
+
+    /// How long events, and how they were handled, are kept at least, in days.
+    #[arg(long, env = "POSTROOM_EVENT_RETENTION_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u64).range(7..=3650))]
+    pub event_retention_days: u64,
 
     /// How log lines look: readable or json.
     #[arg(long, env = "POSTROOM_LOG_FORMAT", default_value = "readable")]
@@ -142,7 +147,12 @@ impl Settings {
         }
     }
 
-    /// How long an account stays with a worker that no longer answers.
+    /// How long events, and how they were handled, are kept at least.
+    pub fn event_retention(&self) -> Duration {
+        Duration::from_secs(self.event_retention_days * 24 * 60 * 60)
+    }
+
+    /// How long an account, or an event of the outbox or the retries, stays with a worker that no longer answers.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
     }
@@ -170,6 +180,7 @@ mod tests {
         assert_eq!(settings.mode().unwrap(), Mode::Embedded);
         assert_eq!(settings.database(), "sqlite:postroom-data/postroom.sqlite");
         assert_eq!(settings.public_url().as_str(), "http://localhost:8080/");
+        assert_eq!(settings.event_retention(), Duration::from_secs(90 * 24 * 60 * 60));
     }
 
     #[test]

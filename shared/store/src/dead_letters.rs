@@ -1,12 +1,16 @@
 //! Deliveries that were given up, and wait for a person to requeue or discard them.
 
-use postroom_events::{Consumer, DeadLetterId, EventEnvelope, ReplayId, TenantId};
+use postroom_events::{Consumer, DeadLetterId, EventEnvelope, EventId, ReplayId, TenantId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
 };
 
-use crate::{DeadLetter, StoreError, Tx, entities::dead_letter};
+use crate::{
+    DeadLetter, StoreError, Tx,
+    entities::dead_letter,
+    events::{self, stored::Unreadable},
+};
 
 /// What is kept of a delivery that was given up.
 #[derive(Debug, Clone)]
@@ -41,6 +45,29 @@ impl NewDeadLetter {
             replay_id,
             body,
             reason,
+            attempts,
+        }
+    }
+
+    /// A delivery whose stored envelope cannot be read. What the log knows of the event goes with it, so that its owner
+    /// sees it.
+    pub(crate) async fn unreadable(
+        tx: &Tx,
+        consumer: &str,
+        event_id: EventId,
+        replay_id: ReplayId,
+        attempts: i32,
+        unreadable: Unreadable,
+    ) -> Self {
+        let Unreadable { body, reason } = unreadable;
+        tracing::error!(bus.consumer = consumer, event.id = %event_id, reason, "A stored event cannot be read");
+        Self {
+            consumer: consumer.to_owned(),
+            // One that the log cannot give either becomes a letter all the same.
+            envelope: events::find(tx.db(), None, event_id).await.ok(),
+            replay_id,
+            body,
+            reason: format!("What was stored of the event cannot be read: {reason}."),
             attempts,
         }
     }
@@ -94,10 +121,10 @@ pub async fn open(
         .await?)
 }
 
-/// An open dead letter of a tenant.
+/// A dead letter of a tenant, open or settled.
 ///
 /// # Errors
-/// [`StoreError::NotFound`], also when it belongs to somebody else or is settled.
+/// [`StoreError::NotFound`], also when it belongs to somebody else.
 pub async fn find_owned(
     db: &impl ConnectionTrait,
     tenant_id: TenantId,
@@ -105,24 +132,26 @@ pub async fn find_owned(
 ) -> Result<DeadLetter, StoreError> {
     dead_letter::Entity::find_by_id(id)
         .filter(dead_letter::Column::TenantId.eq(tenant_id))
-        .filter(dead_letter::Column::SettledAt.is_null())
         .one(db)
         .await?
         .ok_or_else(|| StoreError::not_found("dead letter", id))
 }
 
-/// Marks a dead letter as `requeued` or `discarded`.
+/// Marks an open dead letter as `requeued` or `discarded`. Of several who try at once, one succeeds.
 ///
 /// # Errors
-/// When there is none such that is open, or the database refuses.
+/// [`StoreError::Outdated`] when it is settled already, or the database refuses.
 pub async fn settle(tx: &Tx, id: DeadLetterId, settled_as: &'static str) -> Result<DeadLetter, StoreError> {
-    let letter = dead_letter::Entity::find_by_id(id)
-        .filter(dead_letter::Column::SettledAt.is_null())
-        .one(tx.db())
-        .await?
-        .ok_or_else(|| StoreError::not_found("open dead letter", id))?;
-    let mut row = letter.into_active_model();
-    row.settled_at = Set(Some(tx.store().clock().now()));
-    row.settled_as = Set(Some(settled_as.to_owned()));
-    Ok(row.update(tx.db()).await?)
+    use dead_letter::Column;
+    let settled = dead_letter::Entity::update_many()
+        .col_expr(Column::SettledAt, Expr::value(Some(tx.store().clock().now())))
+        .col_expr(Column::SettledAs, Expr::value(Some(settled_as)))
+        .filter(Column::Id.eq(id))
+        .filter(Column::SettledAt.is_null())
+        .exec_with_returning(tx.db())
+        .await?;
+    settled
+        .into_iter()
+        .next()
+        .ok_or_else(|| StoreError::outdated("dead letter", id))
 }

@@ -1,20 +1,22 @@
 //! Events are appended in the transaction that changes the state they tell of, and read from the log.
 
+mod log;
+pub(crate) mod stored;
+
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use postroom_events::{Consumer, Event, EventEnvelope, EventId, EventMetadata, ReplayId, TenantId};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, Value,
-};
+use postroom_events::{Consumer, Event, EventEnvelope, EventMetadata, ReplayId};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Value};
 use uuid::Uuid;
 
 use crate::{
-    EventDelivery, LoggedEvent, StoreError, Tx,
+    Backend, EventDelivery, StoreError, Tx,
     entities::{logged_event, outbox_row},
     queue, sql,
 };
+
+pub use self::log::{EventFilter, find, list, traceparents};
 
 /// Rows per statement: far below both databases' limits on values in one statement (32,766 and 65,535).
 const CHUNK: usize = 500;
@@ -49,12 +51,12 @@ async fn append_all(tx: &Tx, events: &[(&EventMetadata, &Event)]) -> Result<Vec<
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let now = tx.store().clock().now();
-    let mut next = reserve_sequences(tx, events.iter().map(|(_, event)| event.subject())).await?;
+    let Reserved { first: mut next, at } =
+        reserve_sequences(tx, events.iter().map(|(_, event)| event.subject())).await?;
     let mut envelopes = Vec::with_capacity(events.len());
     for (metadata, event) in events {
         let sequence = next.entry(event.subject()).or_insert(1);
-        envelopes.push(EventEnvelope::wrap(event, metadata, now, *sequence));
+        envelopes.push(EventEnvelope::wrap(event, metadata, at, *sequence));
         *sequence += 1;
     }
     for chunk in envelopes.chunks(CHUNK) {
@@ -66,29 +68,43 @@ async fn append_all(tx: &Tx, events: &[(&EventMetadata, &Event)]) -> Result<Vec<
     Ok(envelopes)
 }
 
-/// Takes as many sequence numbers of each subject as there are events of it. Gives the first number of each.
+/// Sequence numbers that are this transaction's until it ends.
+struct Reserved {
+    /// The first number of each subject.
+    first: HashMap<Uuid, i64>,
+    /// The time of the events. It is taken once the numbers are: then the order of a subject's numbers is that of its times.
+    /// PostgreSQL's own, because the clocks of processes differ.
+    at: DateTime<Utc>,
+}
+
+/// Takes as many sequence numbers of each subject as there are events of it.
 ///
 /// The row of a subject stays locked until the commit: numbers have no gaps, and their order is the order of commits.
-async fn reserve_sequences(
-    tx: &Tx,
-    subjects: impl Iterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, i64>, StoreError> {
+async fn reserve_sequences(tx: &Tx, subjects: impl Iterator<Item = Uuid>) -> Result<Reserved, StoreError> {
     let mut counts: BTreeMap<Uuid, i64> = BTreeMap::new();
     for subject in subjects {
         *counts.entry(subject).or_default() += 1;
     }
+    let time = match tx.store().backend() {
+        Backend::Postgres => ", clock_timestamp() as now",
+        Backend::Sqlite => "",
+    };
     let mut first = HashMap::with_capacity(counts.len());
-    // In the order of subjects, so that two transactions never wait for each other.
-    let counts: Vec<_> = counts.into_iter().collect();
-    for chunk in counts.chunks(CHUNK) {
+    let mut at = None;
+    // In the order of subjects, so that two appends never wait for each other. A transaction that appends several times
+    // should go by that order too, as the batches of the consumer loop do; where two cross all the same, PostgreSQL fails
+    // one of them, and it is done again.
+    let ordered: Vec<_> = counts.iter().collect();
+    for chunk in ordered.chunks(CHUNK) {
         let text = format!(
             "insert into event_sequences (subject, last_sequence) values {} on conflict (subject) do update \
-             set last_sequence = event_sequences.last_sequence + excluded.last_sequence returning subject, last_sequence",
+             set last_sequence = event_sequences.last_sequence + excluded.last_sequence \
+             returning subject, last_sequence{time}",
             sql::rows(1, chunk.len(), 2)
         );
         let values = chunk
             .iter()
-            .flat_map(|(subject, count)| [Value::from(*subject), Value::from(*count)]);
+            .flat_map(|(subject, count)| [Value::from(**subject), Value::from(**count)]);
         for row in tx
             .db()
             .query_all_raw(sql::statement(tx.db(), text, values))
@@ -96,14 +112,15 @@ async fn reserve_sequences(
         {
             let subject: Uuid = row.try_get("", "subject")?;
             let last: i64 = row.try_get("", "last_sequence")?;
-            let count = chunk
-                .iter()
-                .find(|(id, _)| *id == subject)
-                .map_or(0, |(_, count)| *count);
+            let count = counts.get(&subject).copied().unwrap_or_default();
             first.insert(subject, last - count + 1);
+            if !time.is_empty() {
+                at = at.max(Some(row.try_get("", "now")?));
+            }
         }
     }
-    Ok(first)
+    let at = at.unwrap_or_else(|| tx.store().clock().now());
+    Ok(Reserved { first, at })
 }
 
 async fn hand_on(tx: &Tx, envelopes: &[EventEnvelope]) -> Result<(), StoreError> {
@@ -126,7 +143,7 @@ async fn hand_on(tx: &Tx, envelopes: &[EventEnvelope]) -> Result<(), StoreError>
             for chunk in envelopes.chunks(CHUNK) {
                 let rows = chunk.iter().map(|envelope| outbox_row::ActiveModel {
                     event_id: Set(envelope.id),
-                    envelope: Set(to_json(envelope)),
+                    envelope: Set(stored::to_json(envelope)),
                     created_at: Set(envelope.time),
                     ..Default::default()
                 });
@@ -138,112 +155,6 @@ async fn hand_on(tx: &Tx, envelopes: &[EventEnvelope]) -> Result<(), StoreError>
             Ok(())
         }
     }
-}
-
-/// Which events of the log to read.
-#[derive(Debug, Clone, Default)]
-pub struct EventFilter {
-    /// Only of this tenant. `None` is for operators alone.
-    pub tenant_id: Option<TenantId>,
-    /// Only about this subject (an account, a grant).
-    pub subject: Option<Uuid>,
-    /// Only of this type, with or without prefix and version (`account.connected`).
-    pub event_type: Option<String>,
-    /// Only of this request.
-    pub correlation_id: Option<Uuid>,
-    /// From this time on.
-    pub since: Option<DateTime<Utc>>,
-    /// Before this time.
-    pub until: Option<DateTime<Utc>>,
-    /// Only after this event: where the previous page, or the tail, ended.
-    pub after: Option<(DateTime<Utc>, EventId)>,
-    /// At most so many, oldest first.
-    pub limit: u64,
-}
-
-/// Reads the log, oldest first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn list(db: &impl ConnectionTrait, filter: &EventFilter) -> Result<Vec<EventEnvelope>, StoreError> {
-    use logged_event::Column;
-    let mut query = logged_event::Entity::find();
-    if let Some(tenant_id) = filter.tenant_id {
-        query = query.filter(Column::TenantId.eq(tenant_id));
-    }
-    if let Some(subject) = filter.subject {
-        query = query.filter(Column::Subject.eq(subject));
-    }
-    if let Some(event_type) = &filter.event_type {
-        let bare = event_type.trim_start_matches("postroom.").to_owned();
-        query = query.filter(Column::EventType.is_in([
-            event_type.clone(),
-            format!("postroom.{bare}"),
-            format!("postroom.{bare}.v1"),
-        ]));
-    }
-    if let Some(correlation_id) = filter.correlation_id {
-        query = query.filter(Column::CorrelationId.eq(correlation_id));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(Column::Time.gte(since));
-    }
-    if let Some(until) = filter.until {
-        query = query.filter(Column::Time.lt(until));
-    }
-    if let Some((time, id)) = filter.after {
-        query = query.filter(
-            Column::Time
-                .gt(time)
-                .or(Column::Time.eq(time).and(Column::Id.gt(id))),
-        );
-    }
-    let rows = query
-        .order_by_asc(Column::Time)
-        .order_by_asc(Column::Id)
-        .limit(filter.limit.clamp(1, 1000))
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(from_row).collect())
-}
-
-/// One event of the log. `tenant_id` names the owner; `None` is for operators alone.
-///
-/// # Errors
-/// When there is no such event of that tenant, or the database refuses.
-pub async fn find(
-    db: &impl ConnectionTrait,
-    tenant_id: Option<TenantId>,
-    id: EventId,
-) -> Result<EventEnvelope, StoreError> {
-    let mut query = logged_event::Entity::find().filter(logged_event::Column::Id.eq(id));
-    if let Some(tenant_id) = tenant_id {
-        query = query.filter(logged_event::Column::TenantId.eq(tenant_id));
-    }
-    query
-        .one(db)
-        .await?
-        .map(from_row)
-        .ok_or_else(|| StoreError::not_found("event", id))
-}
-
-/// The trace contexts of events, where they have one.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn traceparents(
-    db: &impl ConnectionTrait,
-    ids: &[EventId],
-) -> Result<HashMap<EventId, String>, StoreError> {
-    let rows: Vec<(EventId, String)> = logged_event::Entity::find()
-        .select_only()
-        .columns([logged_event::Column::Id, logged_event::Column::Traceparent])
-        .filter(logged_event::Column::Id.is_in(ids.iter().copied()))
-        .filter(logged_event::Column::Traceparent.is_not_null())
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().collect())
 }
 
 fn to_row(envelope: &EventEnvelope) -> logged_event::ActiveModel {
@@ -260,36 +171,4 @@ fn to_row(envelope: &EventEnvelope) -> logged_event::ActiveModel {
         traceparent: Set(envelope.traceparent.clone()),
         data: Set(envelope.data.clone()),
     }
-}
-
-fn from_row(row: LoggedEvent) -> EventEnvelope {
-    EventEnvelope {
-        specversion: "1.0".to_owned(),
-        id: row.id,
-        event_type: row.event_type,
-        source: row.source,
-        subject: row.subject,
-        time: row.time,
-        datacontenttype: "application/json".to_owned(),
-        tenant_id: row.tenant_id,
-        correlation_id: row.correlation_id,
-        causation_id: row.causation_id,
-        traceparent: row.traceparent,
-        sequence: row.sequence,
-        data: row.data,
-    }
-}
-
-/// The envelope as it is stored in queues.
-pub(crate) fn to_json(envelope: &EventEnvelope) -> serde_json::Value {
-    // Cannot fail: the envelope has string keys only.
-    serde_json::to_value(envelope).unwrap_or_default()
-}
-
-/// The envelope as it was stored in a queue.
-pub(crate) fn from_json(stored: serde_json::Value) -> Result<EventEnvelope, StoreError> {
-    serde_json::from_value(stored).map_err(|error| StoreError::Damaged {
-        what: "event envelope",
-        reason: error.to_string(),
-    })
 }

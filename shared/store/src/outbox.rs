@@ -2,10 +2,19 @@
 
 use std::time::Duration;
 
-use postroom_events::{EventEnvelope, WorkerId};
+use postroom_events::{EventEnvelope, ReplayId, WorkerId};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use crate::{Store, StoreError, entities::outbox_row, events, sql};
+use crate::{
+    Store, StoreError, Tx,
+    dead_letters::{self, NewDeadLetter},
+    entities::outbox_row,
+    events::stored,
+    sql,
+};
+
+/// Who gives up events that cannot even be published, as dead letters name it.
+pub const NAME: &str = "outbox";
 
 /// An outbox row that this worker has claimed.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +25,8 @@ pub struct ClaimedRow {
     pub envelope: EventEnvelope,
 }
 
-/// Claims the oldest unclaimed rows for a time; a worker that dies leaves them to the next.
+/// Claims the oldest unclaimed rows for a time; a worker that dies leaves them to the next. Rows that cannot be read become
+/// dead letters.
 ///
 /// # Errors
 /// When the database refuses.
@@ -30,8 +40,9 @@ pub async fn claim(
     let now = store.now(tx.db()).await?;
     let text = format!(
         "update event_outbox set claimed_by = $1, claimed_until = $2 where position in (select position from event_outbox \
-         where claimed_until is null or claimed_until < $3 order by position limit $4 {}) returning position, envelope",
-        sql::skip_locked(tx.db())
+         where claimed_until is null or claimed_until < $3 order by position limit $4 {}) returning position, event_id, {}",
+        sql::skip_locked(tx.db()),
+        stored::column(tx.db())
     );
     let values = [
         worker.into(),
@@ -40,17 +51,25 @@ pub async fn claim(
         (limit as i64).into(),
     ];
     let mut claimed = Vec::new();
+    let mut buried = Vec::new();
     for row in tx
         .db()
         .query_all_raw(sql::statement(tx.db(), text, values))
         .await?
     {
-        let envelope = events::from_json(row.try_get("", "envelope")?)?;
-        claimed.push(ClaimedRow {
-            position: row.try_get("", "position")?,
-            envelope,
-        });
+        let position = row.try_get("", "position")?;
+        match stored::read(&row) {
+            Ok(envelope) => claimed.push(ClaimedRow { position, envelope }),
+            Err(unreadable) => {
+                let event_id = row.try_get("", "event_id")?;
+                let letter =
+                    NewDeadLetter::unreadable(&tx, NAME, event_id, ReplayId::FIRST_RUN, 1, unreadable).await;
+                dead_letters::keep(&tx, letter).await?;
+                buried.push(position);
+            }
+        }
     }
+    forget(&tx, buried).await?;
     tx.commit().await?;
     claimed.sort_by_key(|row| row.position);
     Ok(claimed)
@@ -65,11 +84,18 @@ pub async fn published(store: &Store, positions: Vec<i64>) -> Result<(), StoreEr
         return Ok(());
     }
     let tx = store.begin("outbox.published").await?;
-    outbox_row::Entity::delete_many()
-        .filter(outbox_row::Column::Position.is_in(positions))
-        .exec(tx.db())
-        .await?;
+    forget(&tx, positions).await?;
     tx.commit().await
+}
+
+async fn forget(tx: &Tx, positions: Vec<i64>) -> Result<(), StoreError> {
+    if !positions.is_empty() {
+        outbox_row::Entity::delete_many()
+            .filter(outbox_row::Column::Position.is_in(positions))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
 }
 
 /// Gives rows back at once, so that the next claim takes them (the broker refused them).

@@ -1,13 +1,17 @@
 //! The queue tables of the embedded bus. The logic of queues is in `bus`; here are its rows.
 
 use postroom_events::{Consumer, EventEnvelope, ReplayId, WorkerId};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult,
+    QuerySelect,
+};
 
 use crate::{
     Store, StoreError, Tx,
     dead_letters::{self, NewDeadLetter},
     entities::queued_delivery,
-    events, sql,
+    events::stored,
+    sql,
 };
 
 /// Rows per statement.
@@ -52,7 +56,7 @@ pub async fn enqueue(tx: &Tx, deliveries: &[NewDelivery<'_>]) -> Result<(), Stor
             queue: Set(delivery.consumer.queue().to_owned()),
             event_id: Set(delivery.envelope.id),
             replay_id: Set(delivery.replay_id),
-            envelope: Set(events::to_json(delivery.envelope)),
+            envelope: Set(stored::to_json(delivery.envelope)),
             attempt: Set(delivery.attempt),
             created_at: Set(now),
             ..Default::default()
@@ -82,8 +86,9 @@ pub async fn claim(
     let text = format!(
         "update queued_deliveries set claimed_by = $1, delivery_count = delivery_count + 1 where position in (select position \
          from queued_deliveries where queue = $2 and claimed_by is null order by position limit $3 {}) \
-         returning position, envelope, attempt, replay_id, delivery_count",
-        sql::skip_locked(tx.db())
+         returning position, attempt, replay_id, delivery_count, {}",
+        sql::skip_locked(tx.db()),
+        stored::column(tx.db())
     );
     let values = [worker.into(), consumer.queue().into(), (limit as i64).into()];
     let mut claimed = Vec::new();
@@ -94,7 +99,7 @@ pub async fn claim(
     {
         claimed.push(ClaimedDelivery {
             position: row.try_get("", "position")?,
-            envelope: row.try_get("", "envelope")?,
+            envelope: stored::as_json(&row),
             attempt: row.try_get("", "attempt")?,
             replay_id: row.try_get("", "replay_id")?,
             delivery_count: row.try_get("", "delivery_count")?,
@@ -110,9 +115,12 @@ pub async fn claim(
 /// # Errors
 /// When the database refuses.
 pub async fn has_waiting(db: &impl ConnectionTrait, consumer: Consumer) -> Result<bool, StoreError> {
-    let found = queued_delivery::Entity::find()
+    let found: Option<i64> = queued_delivery::Entity::find()
         .filter(queued_delivery::Column::Queue.eq(consumer.queue()))
         .filter(queued_delivery::Column::ClaimedBy.is_null())
+        .select_only()
+        .column(queued_delivery::Column::Position)
+        .into_tuple()
         .one(db)
         .await?;
     Ok(found.is_some())
@@ -158,27 +166,40 @@ pub async fn settle(
 }
 
 async fn bury(tx: &Tx, consumer: Consumer, dead: &[(i64, String)]) -> Result<(), StoreError> {
-    let positions = queued_delivery::Column::Position.is_in(dead.iter().map(|(position, _)| *position));
-    for row in queued_delivery::Entity::find()
-        .filter(positions)
-        .all(tx.db())
+    let text = format!(
+        "select position, event_id, replay_id, attempt, {} from queued_deliveries where position in ({})",
+        stored::column(tx.db()),
+        sql::list(1, dead.len())
+    );
+    let positions = dead.iter().map(|(position, _)| (*position).into());
+    for row in tx
+        .db()
+        .query_all_raw(sql::statement(tx.db(), text, positions))
         .await?
     {
-        let reason = dead
-            .iter()
-            .find(|(position, _)| *position == row.position)
-            .map(|(_, reason)| reason.clone());
-        let letter = NewDeadLetter {
-            consumer: consumer.name().to_owned(),
-            body: row.envelope.to_string().into_bytes(),
-            envelope: events::from_json(row.envelope).ok(),
-            replay_id: row.replay_id,
-            reason: reason.unwrap_or_default(),
-            attempts: row.attempt,
-        };
+        let position: i64 = row.try_get("", "position")?;
+        let reason = dead.iter().find(|(dead, _)| *dead == position);
+        let reason = reason.map(|(_, reason)| reason.clone()).unwrap_or_default();
+        let letter = dead_letter(tx, consumer, &row, reason).await?;
         dead_letters::keep(tx, letter).await?;
     }
     Ok(())
+}
+
+async fn dead_letter(
+    tx: &Tx,
+    consumer: Consumer,
+    row: &QueryResult,
+    reason: String,
+) -> Result<NewDeadLetter, StoreError> {
+    let (replay_id, attempt) = (row.try_get("", "replay_id")?, row.try_get("", "attempt")?);
+    Ok(match stored::read(row) {
+        Ok(envelope) => NewDeadLetter::of(consumer, envelope, replay_id, reason, attempt),
+        Err(unreadable) => {
+            let event_id = row.try_get("", "event_id")?;
+            NewDeadLetter::unreadable(tx, consumer.name(), event_id, replay_id, attempt, unreadable).await
+        }
+    })
 }
 
 /// Gives back what a process that is gone had taken. Embedded there is one process, so whatever another id has taken

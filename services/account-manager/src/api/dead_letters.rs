@@ -2,9 +2,9 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use postroom_events::{Consumer, DeadLetterId, EventEnvelope, EventId, ReplayId};
+use postroom_events::{Consumer, DeadLetterId, EventEnvelope, EventId, ReplayId, TenantId};
 use postroom_store::{
-    DeadLetter, dead_letters,
+    DeadLetter, StoreError, Tx, dead_letters,
     retries::{self, Retry},
 };
 use serde::{Deserialize, Serialize};
@@ -77,10 +77,9 @@ pub(super) async fn requeue(
     tenant: ApiTenant,
     ApiId(id): ApiId<DeadLetterId>,
 ) -> Result<Json<DeadLetterView>, Problem> {
-    let letter = dead_letters::find_owned(state.store().read(), tenant.0, id).await?;
-    let (consumer, envelope) = readable(&letter)?;
     let tx = state.store().begin("dead_letter.requeue").await?;
-    let settled = dead_letters::settle(&tx, id, "requeued").await?;
+    let settled = settle(&tx, tenant.0, id, "requeued").await?;
+    let (consumer, envelope) = readable(&settled)?;
     let retry = Retry {
         consumer,
         envelope,
@@ -111,9 +110,27 @@ pub(super) async fn discard(
     tenant: ApiTenant,
     ApiId(id): ApiId<DeadLetterId>,
 ) -> Result<Json<DeadLetterView>, Problem> {
-    dead_letters::find_owned(state.store().read(), tenant.0, id).await?;
     let tx = state.store().begin("dead_letter.discard").await?;
-    let settled = dead_letters::settle(&tx, id, "discarded").await?;
+    let settled = settle(&tx, tenant.0, id, "discarded").await?;
     tx.commit().await?;
     Ok(Json(settled.into()))
+}
+
+/// Settles a dead letter of the tenant, unless somebody else has done so.
+async fn settle(
+    tx: &Tx,
+    tenant_id: TenantId,
+    id: DeadLetterId,
+    settled_as: &'static str,
+) -> Result<DeadLetter, Problem> {
+    dead_letters::find_owned(tx.db(), tenant_id, id).await?;
+    dead_letters::settle(tx, id, settled_as)
+        .await
+        .map_err(|error| match error {
+            StoreError::Outdated { .. } => Problem::conflict(
+                "dead_letter_settled",
+                "This dead letter was requeued or discarded already. There is nothing left to do with it.",
+            ),
+            other => other.into(),
+        })
 }

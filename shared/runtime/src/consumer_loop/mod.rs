@@ -135,11 +135,13 @@ impl<H: Handler> ConsumerLoop<H> {
                 outcomes.push((delivery.tag, Settle::Ack));
             }
         }
-        let jobs: Vec<_> = futures::stream::iter(fresh)
+        let mut jobs: Vec<_> = futures::stream::iter(fresh)
             .map(|delivery| self.prepare(delivery))
             .buffered(self.options.concurrency.max(1))
             .collect()
             .await;
+        // Batches that touch the same subjects touch them in the same order: so they wait for each other, and not in a ring.
+        jobs.sort_by_key(|job| job.envelope().subject);
         match self.commit(&jobs).await {
             Ok(()) => outcomes.extend(jobs.iter().map(|job| (job.tag, Settle::Ack))),
             Err(error) => {

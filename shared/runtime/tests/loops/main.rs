@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test says what went wrong by panicking
 
 mod cases;
+mod collisions;
 mod faults;
 mod scripted;
 mod world;

@@ -64,6 +64,10 @@ impl Scripted {
         self.seen.lock().unwrap().clone()
     }
 
+    pub(crate) fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
+
     /// The events that were applied, and at which attempt.
     pub(crate) fn applied(&self) -> Vec<(i64, u32)> {
         self.seen()

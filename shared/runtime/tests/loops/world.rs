@@ -56,6 +56,9 @@ enum Servers {
     Embedded {
         _directory: TempDir,
     },
+    Postgres {
+        _database: FreshDatabase,
+    },
     Distributed {
         _database: FreshDatabase,
         _vhost: FreshVhost,
@@ -67,20 +70,34 @@ impl World {
     pub(crate) async fn embedded() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = open(&StoreConfig::embedded(directory.path().join("loops.sqlite"))).await;
+        let servers = Servers::Embedded {
+            _directory: directory,
+        };
+        Self::over_queues(store, servers).await
+    }
+
+    /// PostgreSQL, whose transactions run side by side, below the embedded bus, whose batches hold all that is there.
+    /// Nobody runs it so: a test gets batches of its choice in this way.
+    pub(crate) async fn embedded_over_postgres() -> Self {
+        let database = Testbed::load().unwrap().fresh_database().await.unwrap();
+        let store = open(&StoreConfig {
+            url: database.url().to_owned(),
+            delivery: EventDelivery::Queues,
+            max_connections: 8,
+        })
+        .await;
+        let servers = Servers::Postgres { _database: database };
+        Self::over_queues(store, servers).await
+    }
+
+    async fn over_queues(store: Store, servers: Servers) -> Self {
         let rows = Arc::new(QueueRows::new(store.clone()));
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::open(rows, EmbeddedConfig::default()).await.unwrap());
         let told = Arc::clone(&bus);
         store.on_commit(Arc::new(move |committed| {
             told.deliveries_committed(&committed.queues.iter().copied().collect::<Vec<_>>());
         }));
-        Self::start(
-            store,
-            bus,
-            Arc::default(),
-            Servers::Embedded {
-                _directory: directory,
-            },
-        )
+        Self::start(store, bus, Arc::default(), servers)
     }
 
     pub(crate) async fn distributed() -> Self {
@@ -144,10 +161,11 @@ impl World {
                 self.bus.publisher(),
                 worker,
                 Arc::clone(&self.bell),
+                PATIENCE,
             );
             self.loops.spawn(relay.run(shutdown.clone()));
         }
-        let retries = RetryScheduler::new(store.clone(), self.bus.publisher(), worker);
+        let retries = RetryScheduler::new(store.clone(), self.bus.publisher(), worker, PATIENCE);
         self.loops.spawn(retries.run(shutdown.clone()));
         if let Some(reader) = self.bus.dead_letters() {
             self.loops
