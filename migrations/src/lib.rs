@@ -12,6 +12,8 @@ mod m004_submissions;
 mod m005_leases_and_work;
 mod m006_events;
 mod m007_sending;
+mod m008_housekeeping;
+mod m009_behind_the_pause;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m005_leases_and_work::Step),
             Box::new(m006_events::Step),
             Box::new(m007_sending::Step),
+            Box::new(m008_housekeeping::Step),
+            Box::new(m009_behind_the_pause::Step),
         ]
     }
 }

@@ -32,7 +32,12 @@ pub async fn run(parts: Arc<Parts>) -> anyhow::Result<()> {
     let (served, (), ()) = tokio::join!(
         async { serving.await.context("the HTTP server failed") },
         events.run(shutdown.clone()),
-        housekeeping::run(&parts.store, &parts.packs, shutdown.clone()),
+        housekeeping::run(
+            &parts.store,
+            &parts.packs,
+            parts.settings.event_retention(),
+            shutdown.clone()
+        ),
     );
     served
 }

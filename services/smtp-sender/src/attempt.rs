@@ -92,7 +92,7 @@ impl Sender {
     pub(crate) async fn attempt(&self, order: &Order, turn: &Turn) -> Result<Report, StoreError> {
         let credential = match self.credential(&order.account, &turn.lane).await? {
             Ok(credential) => credential,
-            Err(later) => return Ok(Report::later(self.now(), later)),
+            Err(cause) => return Ok(Report::later(self.now(), self.later(order, cause))),
         };
         let since = self.monotonic();
         let tx = self.store.begin("submission.begin").await?;
@@ -110,6 +110,15 @@ impl Sender {
         let handing = HandOver::new(self, &turn.lane, &credential, &started, &claim);
         let handed = Box::pin(handing.run()).await;
         Ok(self.finish(order, &started, handed).await)
+    }
+
+    /// Nothing can be tried until somebody else has done something, which is announced.
+    fn later(&self, order: &Order, cause: &'static str) -> Later {
+        Later {
+            wait: self.settings.look_again_after(self.now() - order.requested_at),
+            cause,
+            words: None,
+        }
     }
 
     async fn finish(&self, order: &Order, started: &Started, handed: Handed) -> Report {

@@ -19,6 +19,9 @@ pub(crate) const WAITS_FOR_WAY_IN: &[&str] = &[
     "auth_not_offered",
 ];
 
+/// What mails of a paused account wait for.
+pub(crate) const PAUSED: &str = "account_paused";
+
 /// What may be done with a submission now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Glance {
@@ -55,14 +58,15 @@ pub(crate) fn glance(
         return Glance::GiveUp("time_ran_out");
     }
     let wait_for = |cause: &str| {
+        let wait = settings.look_again_after(now - submission.created_at);
         Glance::WaitFor(Waiting {
-            until: (now + settings.look_again_every).min(submission.give_up_at),
+            until: (now + wait).min(submission.give_up_at),
             cause: cause.to_owned(),
             words: None,
         })
     };
     match account.state {
-        _ if account.paused => wait_for("account_paused"),
+        _ if account.paused => wait_for(PAUSED),
         AccountState::NeedsReauthorization | AccountState::AwaitingAdmin => wait_for("sign_in_needed"),
         _ => Glance::Try,
     }
@@ -137,6 +141,9 @@ mod tests {
             send_condition: SendCondition::Ok,
             send_cause: None,
             paused: false,
+            resumes_to: None,
+            resumes_cause: None,
+            resumes_who_can_act: None,
             messages_total: 0,
             messages_done: 0,
             backfilled_at: None,
@@ -181,11 +188,13 @@ mod tests {
                 panic!("{cause}");
             };
             assert_eq!(waiting.cause, cause);
-            assert_eq!(
-                waiting.until,
-                submission().give_up_at,
-                "sooner than the next look"
-            );
+            assert_eq!(waiting.until, now() + Duration::from_secs(5));
+            let mut old = submission();
+            old.created_at = now() - Duration::from_secs(60);
+            let Glance::WaitFor(waiting) = seen(&old, &account) else {
+                panic!("{cause}");
+            };
+            assert_eq!(waiting.until, old.give_up_at, "sooner than the next look");
         }
         let mut unreachable = account();
         unreachable.state = AccountState::Unreachable;

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use crate::{
     attempt::{Order, Report},
-    glance::{Glance, WAITS_FOR_WAY_IN, glance},
+    glance::{Glance, PAUSED, WAITS_FOR_WAY_IN, glance},
     lanes::Turn,
     sender::Sender,
 };
@@ -96,7 +96,10 @@ impl Handler for SendingEvents {
                 });
             }
             Event::AuthenticationMethodChanged(event) => {
-                self.way_in_is_new(tx, event.account_id).await?;
+                due_now(tx, event.account_id, WAITS_FOR_WAY_IN).await?;
+            }
+            Event::AccountSettingsChanged(event) if !event.paused => {
+                due_now(tx, event.account_id, &[PAUSED]).await?;
             }
             Event::TokenRefreshed(event) => self.token_is_new(tx, event.grant_id).await?,
             Event::AccountDisconnected(event) => {
@@ -110,17 +113,9 @@ impl Handler for SendingEvents {
 }
 
 impl SendingEvents {
-    async fn way_in_is_new(&self, tx: &Tx, account_id: AccountId) -> Result<(), StoreError> {
-        let due = submissions::bring_forward(tx, account_id, Some(WAITS_FOR_WAY_IN)).await?;
-        if due > 0 {
-            tracing::info!(account.id = %account_id, due, "Mails that waited for the way in are tried now");
-        }
-        Ok(())
-    }
-
     async fn token_is_new(&self, tx: &Tx, grant_id: GrantId) -> Result<(), StoreError> {
         for account in accounts::of_grant(tx.db(), grant_id).await? {
-            self.way_in_is_new(tx, account.id).await?;
+            due_now(tx, account.id, WAITS_FOR_WAY_IN).await?;
         }
         Ok(())
     }
@@ -208,6 +203,15 @@ impl SendingEvents {
             note: report.note,
         }
     }
+}
+
+/// What an account's mails waited for has ended.
+async fn due_now(tx: &Tx, account_id: AccountId, causes: &[&str]) -> Result<(), StoreError> {
+    let due = submissions::bring_forward(tx, account_id, Some(causes)).await?;
+    if due > 0 {
+        tracing::info!(account.id = %account_id, due, "Mails that waited for this are tried now");
+    }
+    Ok(())
 }
 
 fn if_there<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use postroom_retry::{RetryPolicy, policies};
 use postroom_runtime::LoopOptions;
 
@@ -32,10 +33,11 @@ pub struct SenderSettings {
     pub mails_per_connection: u32,
     /// When a mail that was not taken for now is tried again.
     pub deferred: RetryPolicy,
-    /// How often there is a look for the token that comes after a refused or expired one.
-    pub look_for_token_every: Duration,
-    /// How often there is a look whether a person has ended what a mail waits for. Most of it is also announced.
-    pub look_again_every: Duration,
+    /// What a mail waits for that a person, or another service, has to end is announced when it ends; there is a look all
+    /// the same, after as long as the mail has waited already, but not sooner than this.
+    pub look_again_soonest: Duration,
+    /// And not later than this: how long a mail waits at most if the announcement and the look before it missed each other.
+    pub look_again_latest: Duration,
 }
 
 impl Default for SenderSettings {
@@ -52,8 +54,8 @@ impl Default for SenderSettings {
             connection_age: Duration::from_secs(600),
             mails_per_connection: 100,
             deferred: policies::SEND_DEFERRED,
-            look_for_token_every: Duration::from_secs(5),
-            look_again_every: Duration::from_secs(60),
+            look_again_soonest: Duration::from_secs(5),
+            look_again_latest: Duration::from_secs(600),
         }
     }
 }
@@ -82,6 +84,12 @@ impl SenderSettings {
         self.hand_over + Duration::from_secs(size / (32 * 1024))
     }
 
+    /// When to look again for a mail that was asked for so long ago. Each look writes rows; so there are few.
+    pub(crate) fn look_again_after(&self, waited: TimeDelta) -> Duration {
+        let waited = waited.to_std().unwrap_or_default();
+        waited.clamp(self.look_again_soonest, self.look_again_latest)
+    }
+
     pub(crate) fn loop_options(&self) -> LoopOptions {
         LoopOptions {
             // No more than one batch: what waits here is missing at another worker.
@@ -90,5 +98,26 @@ impl SenderSettings {
             policy: HANDLE_SENDING,
             ..LoopOptions::OUTSIDE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_waits_for_two_days_is_looked_at_a_few_hundred_times_at_most() {
+        let settings = SenderSettings::default();
+        let mut waited = TimeDelta::zero();
+        let mut looks = 0;
+        while waited < TimeDelta::days(2) {
+            let wait = settings.look_again_after(waited);
+            assert!(wait >= Duration::from_secs(5) && wait <= Duration::from_secs(600));
+            waited += TimeDelta::from_std(wait).unwrap();
+            looks += 1;
+        }
+        assert!(looks < 300, "{looks}");
+        let early = settings.look_again_after(TimeDelta::seconds(-3));
+        assert_eq!(early, Duration::from_secs(5), "clocks differ");
     }
 }

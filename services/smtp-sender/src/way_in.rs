@@ -19,7 +19,7 @@ use postroom_telemetry::names;
 use crate::{
     consequence::Consequence,
     fate::{Refusal, Said, Wait},
-    lanes::{KeptSession, Lane, Later, SignedInAs, Trouble},
+    lanes::{KeptSession, Lane, SignedInAs, Trouble},
     refused::TokenUsed,
     sender::Sender,
 };
@@ -46,19 +46,12 @@ pub(crate) struct NotIn {
 }
 
 impl Sender {
-    /// The credential of an account as it is now. What cannot work is not tried.
+    /// The credential of an account as it is now. What cannot work is not tried: then it is said what to wait for.
     pub(crate) async fn credential(
         &self,
         account: &Account,
         lane: &Lane,
-    ) -> Result<Result<Credential, Later>, StoreError> {
-        let later = |wait, cause| {
-            Ok(Err(Later {
-                wait,
-                cause,
-                words: None,
-            }))
-        };
+    ) -> Result<Result<Credential, &'static str>, StoreError> {
         // Of a shared mailbox, too, the person signs in: it has no SMTP of its own.
         let login = self
             .providers
@@ -70,7 +63,7 @@ impl Sender {
             credential_generation: account.credential_generation,
         };
         match credentials::load(self.store.read(), &self.keys, account).await? {
-            SignInMaterial::Nothing { .. } => later(self.settings.look_again_every, "sign_in_needed"),
+            SignInMaterial::Nothing { .. } => Ok(Err("sign_in_needed")),
             SignInMaterial::Password { password: secret } => Ok(Ok(Credential {
                 sign_in: SignIn::Password { login, secret },
                 token: None,
@@ -88,10 +81,10 @@ impl Sender {
                     version: token_version,
                 };
                 if expires_at.is_some_and(|ends| ends <= self.now()) {
-                    return later(self.settings.look_for_token_every, "token_expired");
+                    return Ok(Err("token_expired"));
                 }
                 if lane.refused().is_old_news(token, self.monotonic()) {
-                    return later(self.settings.look_for_token_every, "token_refused");
+                    return Ok(Err("token_refused"));
                 }
                 Ok(Ok(Credential {
                     sign_in: SignIn::OAuth { login, access_token },
@@ -148,18 +141,19 @@ impl Sender {
                         cause: "token_refused",
                         who_can_act: WhoCanAct::User,
                     };
-                    (blocked, self.settings.look_again_every)
+                    (blocked, self.settings.look_again_latest)
                 } else {
                     (
                         Consequence::TokenRejected(token),
-                        self.settings.look_for_token_every,
+                        self.settings.look_again_soonest,
                     )
                 };
                 ("token_refused", Some(consequence), Wait::Exactly(wait))
             }
             (SmtpErrorKind::CredentialsRefused { .. } | SmtpErrorKind::Credential(_), None) => {
                 let cause = "password_refused";
-                let wait = Wait::Exactly(self.settings.look_again_every);
+                // Then the account's row says so, unless the person has given another password meanwhile.
+                let wait = Wait::Exactly(self.settings.look_again_soonest);
                 (cause, Some(Consequence::PersonNeeded { cause }), wait)
             }
             (SmtpErrorKind::SmtpAuthDisabled { .. }, _) => {

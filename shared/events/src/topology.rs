@@ -123,6 +123,7 @@ impl Consumer {
             ],
             Self::SmtpSender => &[
                 "account.authentication_method_changed",
+                "account.settings_changed",
                 "account.disconnected",
                 "token.refreshed",
                 "send.requested",

@@ -9,8 +9,8 @@ use postroom_events::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    sea_query::{Expr, ExprTrait, LockType},
 };
 
 use crate::{
@@ -87,6 +87,9 @@ pub async fn create(tx: &Tx, new: NewAccount) -> Result<Account, StoreError> {
         send_condition: SendCondition::Ok,
         send_cause: None,
         paused: false,
+        resumes_to: None,
+        resumes_cause: None,
+        resumes_who_can_act: None,
         messages_total: 0,
         messages_done: 0,
         backfilled_at: None,
@@ -205,6 +208,9 @@ pub struct StateChange<'a> {
 /// Changes the state by compare-and-set, and appends `AccountStateChanged`. Gives whether it was changed: not when the
 /// row has outgrown the observation, nor when it says the same already.
 ///
+/// An observation that does not name [`AccountState::Paused`] among the states it may change from is one of the mailbox. While
+/// the account is paused, it changes what the account comes back to, and people see no change.
+///
 /// # Errors
 /// When the database refuses.
 pub async fn change_state(
@@ -212,37 +218,48 @@ pub async fn change_state(
     metadata: &EventMetadata,
     change: StateChange<'_>,
 ) -> Result<bool, StoreError> {
+    use account::Column;
+    // Locked, so that of two observers that come at once the second one sees what the first one made of it.
     let Some(before) = account::Entity::find_by_id(change.account_id)
+        .lock(LockType::NoKeyUpdate)
         .one(tx.db())
         .await?
     else {
         return Ok(false);
     };
+    let behind_the_pause =
+        before.state == AccountState::Paused && !change.from.contains(&AccountState::Paused);
+    let (state, cause) = match before.resumes_to {
+        Some(state) if behind_the_pause => (state, &before.resumes_cause),
+        _ => (before.state, &before.state_cause),
+    };
     let outgrown = change
         .credential_generation
         .is_some_and(|generation| generation != before.credential_generation)
-        || !change.from.contains(&before.state);
-    let same = before.state == change.to && before.state_cause.as_deref() == change.cause;
+        || !change.from.contains(&state);
+    let same = state == change.to && cause.as_deref() == change.cause;
     if outgrown || same {
         return Ok(false);
     }
-    let now = tx.store().clock().now();
-    let updated = account::Entity::update_many()
-        .col_expr(account::Column::State, Expr::value(change.to))
-        .col_expr(
-            account::Column::StateCause,
-            Expr::value(change.cause.map(str::to_owned)),
-        )
-        .col_expr(account::Column::StateWhoCanAct, Expr::value(change.who_can_act))
-        .col_expr(account::Column::StateChangedAt, Expr::value(now))
-        .filter(account::Column::Id.eq(change.account_id))
-        .filter(account::Column::State.eq(before.state))
-        .filter(account::Column::CredentialGeneration.eq(before.credential_generation))
+    let observed = (change.to, change.cause.map(str::to_owned), change.who_can_act);
+    if behind_the_pause {
+        resuming_to(change.account_id, Some(observed))
+            .exec(tx.db())
+            .await?;
+        return Ok(true);
+    }
+    let kept = (change.to == AccountState::Paused).then_some((
+        before.state,
+        before.state_cause,
+        before.state_who_can_act,
+    ));
+    resuming_to(change.account_id, kept)
+        .col_expr(Column::State, Expr::value(observed.0))
+        .col_expr(Column::StateCause, Expr::value(observed.1))
+        .col_expr(Column::StateWhoCanAct, Expr::value(observed.2))
+        .col_expr(Column::StateChangedAt, Expr::value(tx.store().clock().now()))
         .exec(tx.db())
         .await?;
-    if updated.rows_affected != 1 {
-        return Ok(false);
-    }
     let event = AccountStateChanged {
         account_id: change.account_id,
         from: before.state,
@@ -252,6 +269,23 @@ pub async fn change_state(
     };
     events::append(tx, metadata, vec![event.into()]).await?;
     Ok(true)
+}
+
+/// The update that notes what a paused account comes back to: state, cause, who can end it. `None` where it is not paused.
+fn resuming_to(
+    id: AccountId,
+    behind: Option<(AccountState, Option<String>, WhoCanAct)>,
+) -> UpdateMany<account::Entity> {
+    use account::Column;
+    let (state, cause, who) = match behind {
+        Some((state, cause, who)) => (Some(state), cause, Some(who)),
+        None => (None, None, None),
+    };
+    account::Entity::update_many()
+        .col_expr(Column::ResumesTo, Expr::value(state))
+        .col_expr(Column::ResumesCause, Expr::value(cause))
+        .col_expr(Column::ResumesWhoCanAct, Expr::value(who))
+        .filter(Column::Id.eq(id))
 }
 
 /// Points an account at another credential: the next credential generation. Gives the new generation.

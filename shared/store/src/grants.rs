@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use secrecy::SecretString;
 
-use crate::{Grant, StoreError, Tx, entities::grant};
+use crate::{Grant, StoreError, Tx, entities::grant, sql};
 
 /// Tokens that an identity provider gave.
 #[derive(Debug)]
@@ -111,6 +111,28 @@ pub async fn find(db: &impl ConnectionTrait, tenant_id: TenantId, id: GrantId) -
         .one(db)
         .await?
         .ok_or_else(|| StoreError::not_found("grant", id))
+}
+
+/// Whether a connected account, whoever's it is, signs in with a living grant of this person at this registration.
+///
+/// While one does, no other token of the person may be given back there: with it, a provider may end the permission that all
+/// of them rest on (RFC 7009, section 2.1: "the revocation of a particular token may cause the revocation of related tokens
+/// and the underlying authorization grant").
+///
+/// # Errors
+/// When the database refuses.
+pub async fn in_use_of_person(
+    db: &impl ConnectionTrait,
+    provider_id: &str,
+    subject: &str,
+) -> Result<bool, StoreError> {
+    let text = "select 1 from grants join credentials on credentials.grant_id = grants.id \
+                join accounts on accounts.credential_id = credentials.id \
+                where grants.provider_id = $1 and grants.subject = $2 and grants.state = $3 \
+                and accounts.disconnected_at is null limit 1";
+    let values = [provider_id.into(), subject.into(), GrantState::Active.into()];
+    let found = db.query_one_raw(sql::statement(db, text, values)).await?;
+    Ok(found.is_some())
 }
 
 /// The access token of a grant, if it has one.

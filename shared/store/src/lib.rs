@@ -30,6 +30,7 @@ pub mod outbox;
 pub mod packs;
 pub mod queue;
 pub mod refreshes;
+pub mod retention;
 pub mod retries;
 pub mod sent_copies;
 pub mod sessions;

@@ -1,12 +1,12 @@
 //! The copy of a sent mail in the Sent folder: what its account's holder found or did.
 
 use postroom_events::{EventMetadata, MessageSent, RecipientOutcome, SubmissionId, SubmissionState};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use crate::{
     StoreError, Tx,
     entities::{submission, submission_recipient},
-    events, submissions,
+    events, sql, submissions,
 };
 
 /// What is known of the copy in Sent: the column `sent_copy`.
@@ -50,8 +50,29 @@ pub async fn note(tx: &Tx, id: SubmissionId, state: SentCopyState) -> Result<(),
     Ok(())
 }
 
+/// Whether a server took the mail for anybody: then its copy belongs into Sent, whatever became of the others.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn was_sent(db: &impl ConnectionTrait, id: SubmissionId) -> Result<bool, StoreError> {
+    let taken = [SubmissionState::Sent, SubmissionState::Bounced];
+    let found = submission_recipient::Entity::find()
+        .filter(submission_recipient::Column::SubmissionId.eq(id))
+        .filter(submission_recipient::Column::State.is_in(taken))
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Settles a submission whose outcome was not known: its mail lies in Sent, so the server took it. Gives whether it
-/// was changed; not when it has been settled already.
+/// was changed; not when it has been settled already, nor where being there has another explanation.
+///
+/// Being in Sent tells that a mail of this Message-ID was taken at some attempt. That was the uncertain one, and concerns
+/// those whose outcome it left open, if it can have been no other:
+/// - An uncertain attempt is the last one of its submission, so another one can only be earlier. If an earlier one was
+///   accepted, somebody got the mail by it. So nobody may have got it yet, and a look that was asked for by an earlier
+///   attempt, after which somebody had, settles nothing.
+/// - The mail is no other submission's: a raw message that is sent twice brings the same Message-ID twice.
 ///
 /// # Errors
 /// When the database refuses.
@@ -61,15 +82,18 @@ pub async fn settle_uncertain(
     id: SubmissionId,
 ) -> Result<bool, StoreError> {
     let now = tx.store().clock().now();
-    let settled = submission::Entity::update_many()
-        .col_expr(submission::Column::State, Expr::value(SubmissionState::Sent))
-        .col_expr(submission::Column::Cause, Expr::value("found_in_sent"))
-        .col_expr(submission::Column::FinishedAt, Expr::value(now))
-        .filter(submission::Column::Id.eq(id))
-        .filter(submission::Column::State.eq(SubmissionState::Uncertain))
-        .exec(tx.db())
+    let text = "update submissions set state = 'sent', cause = 'found_in_sent', finished_at = $1 \
+                where id = $2 and state = 'uncertain' \
+                and not exists (select 1 from submission_recipients r \
+                where r.submission_id = submissions.id and r.state in ('sent', 'bounced')) \
+                and not exists (select 1 from submissions other where other.account_id = submissions.account_id \
+                and other.message_id_header = submissions.message_id_header and other.id <> submissions.id \
+                and other.state <> 'failed')";
+    let settled = tx
+        .db()
+        .execute_raw(sql::statement(tx.db(), text, [now.into(), id.into()]))
         .await?;
-    if settled.rows_affected != 1 {
+    if settled.rows_affected() != 1 {
         return Ok(false);
     }
     submission_recipient::Entity::update_many()
@@ -82,6 +106,12 @@ pub async fn settle_uncertain(
         .filter(submission_recipient::Column::State.eq(SubmissionState::Uncertain))
         .exec(tx.db())
         .await?;
+    let event = message_sent(tx, id).await?;
+    events::append(tx, metadata, vec![event.into()]).await?;
+    Ok(true)
+}
+
+async fn message_sent(tx: &Tx, id: SubmissionId) -> Result<MessageSent, StoreError> {
     let row = submissions::find(tx.db(), id).await?;
     let recipients = submissions::recipients(tx.db(), id)
         .await?
@@ -93,12 +123,10 @@ pub async fn settle_uncertain(
             enhanced_code: row.enhanced_code,
         })
         .collect();
-    let event = MessageSent {
+    Ok(MessageSent {
         account_id: row.account_id,
         submission_id: id,
         attempt: row.attempt,
         recipients,
-    };
-    events::append(tx, metadata, vec![event.into()]).await?;
-    Ok(true)
+    })
 }

@@ -50,6 +50,11 @@ const CAUSES: &[(&str, &str)] = &[
         "The saved sign-in of {address} was replaced by the provider, and its answer got lost. Connect the account again.",
     ),
     (
+        "token_not_renewed",
+        "The saved sign-in of {address} has run out, and its provider does not renew it at the moment. It is tried again by \
+         itself.",
+    ),
+    (
         "mailbox_unavailable",
         "Signing in works, but the mailbox behind {address} cannot be opened: it may be another account, IMAP may be \
          switched off, or a permission may be missing. Check these with the provider.",

@@ -1,12 +1,10 @@
 //! Pausing, resuming and disconnecting: row, state and events in one transaction each.
 
-use postroom_events::{
-    AccountDisconnected, AccountSettingsChanged, AccountState, EventMetadata, GrantState, WhoCanAct,
-};
+use postroom_events::{AccountDisconnected, AccountSettingsChanged, AccountState, EventMetadata, WhoCanAct};
 use postroom_store::{
     Account, Store, StoreError, Tx,
     accounts::{self, StateChange},
-    credentials, events, grants,
+    events,
 };
 
 use crate::http::problem::Problem;
@@ -46,7 +44,7 @@ pub(crate) async fn pause(
     finish(tx, account).await
 }
 
-/// Resumes an account. What a person had to do before it was paused is still to be done.
+/// Resumes an account. What had to be done before it was paused, or has to be since, is still to be done.
 pub(crate) async fn resume(
     store: &Store,
     metadata: &EventMetadata,
@@ -54,11 +52,13 @@ pub(crate) async fn resume(
 ) -> Result<Account, Problem> {
     refuse_disconnected(account)?;
     let tx = store.begin("account.resume").await?;
-    let current = accounts::find(tx.db(), account.id).await?;
-    if current.paused {
+    if accounts::find(tx.db(), account.id).await?.paused {
         accounts::set_paused(&tx, account.id, false).await?;
-        let (to, cause, who) = state_behind_the_pause(&tx, &current).await?;
-        change(&tx, metadata, account, to, cause.as_deref(), who).await?;
+        // Read after that write, which keeps everybody else off the row: what changed last is what it comes back to.
+        let current = accounts::find(tx.db(), account.id).await?;
+        let to = current.resumes_to.unwrap_or(AccountState::Syncing);
+        let who = current.resumes_who_can_act.unwrap_or(WhoCanAct::Nobody);
+        change(&tx, metadata, account, to, current.resumes_cause.as_deref(), who).await?;
         tell_settings(&tx, metadata, account, false).await?;
     }
     finish(tx, account).await
@@ -94,30 +94,6 @@ pub(crate) fn refuse_disconnected(account: &Account) -> Result<(), Problem> {
         "account_disconnected",
         "This account was disconnected for good. Connect the address again as a new account.",
     ))
-}
-
-async fn state_behind_the_pause(
-    tx: &Tx,
-    account: &Account,
-) -> Result<(AccountState, Option<String>, WhoCanAct), StoreError> {
-    if let Some(credential_id) = account.credential_id {
-        let credential = credentials::find(tx.db(), account.tenant_id, credential_id).await?;
-        if let Some(grant_id) = credential.grant_id {
-            let grant = grants::find(tx.db(), account.tenant_id, grant_id).await?;
-            if grant.state != GrantState::Active {
-                return Ok((
-                    AccountState::NeedsReauthorization,
-                    grant.state_cause,
-                    WhoCanAct::User,
-                ));
-            }
-        }
-    }
-    let state = match account.backfilled_at {
-        Some(_) => AccountState::Connected,
-        None => AccountState::Syncing,
-    };
-    Ok((state, None, WhoCanAct::Nobody))
 }
 
 async fn change(

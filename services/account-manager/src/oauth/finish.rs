@@ -6,23 +6,26 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use postroom_crypto::TokenDigest;
 use postroom_events::EventMetadata;
-use postroom_oauth::{CodeExchange, IdentityProvider, RedirectError, TokenError, Tokens};
+use postroom_oauth::{CodeExchange, IdentityProvider, RedirectError, Tokens};
 use postroom_retry::clock;
 use postroom_store::{
-    Account, AuthorizationRequest, StoreError, WebSession, accounts,
+    Account, AuthorizationRequest, WebSession, accounts,
     authorization_requests::{self, Take},
     grants::{NewGrant, NewTokens},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use tracing::Instrument;
 use url::Url;
 
+use super::{
+    Refusal,
+    check::{check_completeness, check_identity},
+    give_back::{Given, give_back},
+};
 use crate::{
     connect::{ProvedSecret, Secret, draft::ConnectDraft, keep_again, keep_new, prove},
-    http::{
-        extract::SecretText,
-        problem::{FieldProblem, Problem},
-    },
+    http::{extract::SecretText, problem::Problem},
     state::AppState,
 };
 
@@ -47,59 +50,10 @@ pub(crate) struct Finished {
     pub(crate) again: bool,
 }
 
-/// A sign-in that did not lead to a connected account. Nothing was kept.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    /// Stable snake_case code.
-    pub(crate) code: String,
-    /// What happened and what to do.
-    pub(crate) sentence: String,
-    /// Problems of the two servers, where they are the cause.
-    pub(crate) problems: Vec<FieldProblem>,
-    /// What was to be connected, if the answer belonged to a sign-in of this browser.
-    pub(crate) draft: Option<Box<ConnectDraft>>,
-}
-
-impl Refusal {
-    fn new(code: &str, sentence: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            sentence: sentence.into(),
-            problems: Vec::new(),
-            draft: None,
-        }
-    }
-
-    fn about(mut self, draft: &ConnectDraft) -> Self {
-        self.draft = Some(Box::new(draft.clone()));
-        self
-    }
-}
-
-impl From<TokenError> for Refusal {
-    fn from(error: TokenError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
-}
-
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self {
-            code: problem.code().to_owned(),
-            sentence: problem.detail().to_owned(),
-            problems: problem.field_problems().to_vec(),
-            draft: None,
-        }
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
 /// Ends a sign-in.
+///
+/// What follows the answer is a task of its own: when the browser goes away half-way, the account is kept all the same, or
+/// what the provider gave is given back.
 pub(crate) async fn finish(
     state: &AppState,
     session: &WebSession,
@@ -113,9 +67,13 @@ pub(crate) async fn finish(
             "This sign-in was begun with an older version of Postroom. Start again.",
         )
     })?;
-    carry_out(state, metadata, &request, &draft, answer)
-        .await
-        .map_err(|refusal| refusal.about(&draft))
+    let carried_out = carry_out(state.clone(), metadata.clone(), request, draft.clone(), answer);
+    let outcome = tokio::spawn(carried_out.in_current_span()).await;
+    let outcome = outcome.unwrap_or_else(|error| {
+        tracing::error!(%error, "A sign-in crashed");
+        Err(Problem::internal().into())
+    });
+    outcome.map_err(|refusal| refusal.about(&draft))
 }
 
 /// The request that the answer belongs to, used up by this.
@@ -151,10 +109,10 @@ async fn take(
 }
 
 async fn carry_out(
-    state: &AppState,
-    metadata: &EventMetadata,
-    request: &AuthorizationRequest,
-    draft: &ConnectDraft,
+    state: AppState,
+    metadata: EventMetadata,
+    request: AuthorizationRequest,
+    draft: ConnectDraft,
     answer: Answer,
 ) -> Result<Finished, Refusal> {
     let provider = state.identity().get(&request.provider_id).await?.ok_or_else(|| {
@@ -163,9 +121,30 @@ async fn carry_out(
             "The registration at the identity provider was removed meanwhile. Ask the operator.",
         )
     })?;
-    let tokens = exchange(state, &provider, request, &answer).await?;
-    check_identity(&provider, &tokens, draft).await?;
-    check_completeness(&provider, &tokens)?;
+    let tokens = exchange(&state, &provider, &request, &answer).await?;
+    let given = Given {
+        provider: Arc::clone(&provider),
+        provider_id: request.provider_id.clone(),
+        subject: subject_of(&tokens, &draft),
+        refresh_token: tokens.refresh_token.clone(),
+    };
+    let finished = prove_and_keep(&state, &metadata, &request, &draft, &provider, tokens).await;
+    if finished.is_err() {
+        give_back(&state, given);
+    }
+    finished
+}
+
+async fn prove_and_keep(
+    state: &AppState,
+    metadata: &EventMetadata,
+    request: &AuthorizationRequest,
+    draft: &ConnectDraft,
+    provider: &IdentityProvider,
+    tokens: Tokens,
+) -> Result<Finished, Refusal> {
+    check_identity(provider, &tokens, draft)?;
+    check_completeness(provider, &tokens)?;
     let proof = prove(state, draft, Secret::AccessToken(&tokens.access_token))
         .await
         .map_err(|problems| Refusal::from(Problem::fields(problems)))?;
@@ -221,69 +200,12 @@ async fn exchange(
     Ok(provider.exchange_code(exchange).await?)
 }
 
-/// Who signed in must be who was expected: it is easily somebody else in a browser that knows several people.
-async fn check_identity(
-    provider: &IdentityProvider,
-    tokens: &Tokens,
-    draft: &ConnectDraft,
-) -> Result<(), Refusal> {
-    let Some(identity) = &tokens.identity else {
-        return Ok(());
-    };
-    if identity.addresses.is_empty() || identity.has_address(&draft.address) {
-        return Ok(());
+/// The person as the provider names them. Where it does not say who it was, the mailbox stands for the person.
+fn subject_of(tokens: &Tokens, draft: &ConnectDraft) -> String {
+    match &tokens.identity {
+        Some(identity) => identity.subject.clone(),
+        None => draft.address.clone(),
     }
-    // Somebody else's permission is not ours to keep. If it cannot be given back, it ends by itself.
-    if let Some(refresh_token) = &tokens.refresh_token
-        && let Err(error) = provider.revoke(refresh_token).await
-    {
-        tracing::info!(
-            cause = error.code(),
-            "A grant of another person could not be given back"
-        );
-    }
-    let signed_in: Vec<_> = identity
-        .addresses
-        .iter()
-        .map(|address| printable(address))
-        .collect();
-    Err(Refusal::new(
-        "wrong_person",
-        format!(
-            "You signed in at {} as {}, but {} was to be connected. Start again and choose that account there.",
-            provider.name(),
-            signed_in.join(", "),
-            draft.address
-        ),
-    ))
-}
-
-fn printable(address: &str) -> String {
-    address.chars().filter(|c| !c.is_control()).take(100).collect()
-}
-
-fn check_completeness(provider: &IdentityProvider, tokens: &Tokens) -> Result<(), Refusal> {
-    if !tokens.missing_scopes.is_empty() {
-        return Err(Refusal::new(
-            "permission_incomplete",
-            format!(
-                "Not every permission was given at {}: reading and sending mail are both needed. Start again and leave \
-                 all boxes ticked.",
-                provider.name()
-            ),
-        ));
-    }
-    if tokens.refresh_token.is_none() {
-        return Err(Refusal::new(
-            "no_lasting_permission",
-            format!(
-                "{} gave permission for a short time only. The operator must add lasting access (offline_access) to the \
-                 OAuth registration.",
-                provider.name()
-            ),
-        ));
-    }
-    Ok(())
 }
 
 fn new_grant(
@@ -292,11 +214,10 @@ fn new_grant(
     tokens: Tokens,
     now: DateTime<Utc>,
 ) -> NewGrant {
-    let (subject, identity_address) = match tokens.identity {
-        Some(identity) => (identity.subject, identity.addresses.into_iter().next()),
-        // Where the provider does not say who it was, the mailbox stands for the person.
-        None => (draft.address.clone(), None),
-    };
+    let subject = subject_of(&tokens, draft);
+    let identity_address = tokens
+        .identity
+        .and_then(|identity| identity.addresses.into_iter().next());
     NewGrant {
         tenant_id: request.tenant_id,
         provider_id: request.provider_id.clone(),

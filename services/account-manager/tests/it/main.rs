@@ -4,8 +4,12 @@
 mod api;
 mod bad_input;
 mod connecting;
+mod dead_letters;
+mod giving_back;
 mod oauth;
 mod pages;
+mod pausing;
+mod purging;
 mod reading;
 mod rig;
 mod send_blocked;

@@ -12,10 +12,12 @@ use crate::rig::{Browser, Rig, Seen};
 
 /// Fills the form in for OAuth; gives the provider's address.
 async fn begin(rig: &Rig, browser: &Browser<'_>, address: &str) -> String {
-    let (imap, smtp) = (
-        rig.testbed.imap.tls_port.to_string(),
-        rig.testbed.submission.tls_port.to_string(),
-    );
+    begin_at(rig, browser, address, rig.testbed.imap.tls_port).await
+}
+
+/// With an IMAP server at that port.
+pub(crate) async fn begin_at(rig: &Rig, browser: &Browser<'_>, address: &str, imap_port: u16) -> String {
+    let (imap, smtp) = (imap_port.to_string(), rig.testbed.submission.tls_port.to_string());
     let fields = [
         ("address", address),
         ("method", "oauth2"),
@@ -32,7 +34,13 @@ async fn begin(rig: &Rig, browser: &Browser<'_>, address: &str) -> String {
 }
 
 /// Walks through the provider's pages and comes back.
-async fn come_back(rig: &Rig, browser: &Browser<'_>, user: &TestUser, url: &str, decision: Decision) -> Seen {
+pub(crate) async fn come_back(
+    rig: &Rig,
+    browser: &Browser<'_>,
+    user: &TestUser,
+    url: &str,
+    decision: Decision,
+) -> Seen {
     let back = rig.testbed.openid().sign_in(user, url, decision).await.unwrap();
     browser.open(back.as_str().strip_prefix(&rig.base).unwrap()).await
 }

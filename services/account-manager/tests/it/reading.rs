@@ -2,10 +2,11 @@
 
 use postroom_events::{AccountId, FolderId, MessageId};
 use postroom_store::{
+    Store,
     folders::{self, FolderRole, ListedFolder},
     locations::NewLocation,
     messages::{self, Batch, Mailbox, NewMessage, Recipients},
-    packs::PackBuilder,
+    packs::{PackBuilder, Packs},
 };
 use reqwest::{Method, StatusCode};
 
@@ -18,11 +19,16 @@ const HOSTILE: &str = "From: Eve <eve@example.test>\r\nTo: ada@example.test\r\nS
     Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--\r\n";
 
 /// Stores messages in an Inbox as imap-fetcher does; gives the folder and their ids.
-async fn store(rig: &Rig, account_id: AccountId, raws: &[String]) -> (FolderId, Vec<MessageId>) {
+pub(crate) async fn store_mail(
+    store: &Store,
+    packs: &Packs,
+    account_id: AccountId,
+    raws: &[String],
+) -> (FolderId, Vec<MessageId>) {
     let mut pack = PackBuilder::new().unwrap();
     let frames: Vec<_> = raws.iter().map(|raw| pack.add(raw.as_bytes()).unwrap()).collect();
-    let pack = rig.packs.put(account_id, pack).await.unwrap();
-    let tx = rig.store.begin("test.store").await.unwrap();
+    let pack = packs.put(account_id, pack).await.unwrap();
+    let tx = store.begin("test.store").await.unwrap();
     let inbox = ListedFolder {
         name: "INBOX".to_owned(),
         delimiter: Some("/".to_owned()),
@@ -94,7 +100,7 @@ async fn read_by_api(rig: &Rig) {
         HOSTILE.replace("m1@", "m2@"),
         "no header at all".to_owned(),
     ];
-    let (folder, ids) = store(rig, account, &raws).await;
+    let (folder, ids) = store_mail(&rig.store, &rig.packs, account, &raws).await;
     let (_, shown) = rig.get(&format!("/v1/accounts/{account}/folders")).await;
     assert_eq!(
         (
@@ -196,7 +202,7 @@ async fn mail_is_read_by_the_api_on_postgres() {
 async fn mail_is_read_safely_on_the_pages() {
     let rig = Rig::start().await;
     let (_, account) = rig.connected("reading-pages").await;
-    let (folder, ids) = store(&rig, account, &[HOSTILE.to_owned()]).await;
+    let (folder, ids) = store_mail(&rig.store, &rig.packs, account, &[HOSTILE.to_owned()]).await;
     let browser = rig.browser("u1").await;
     let list = browser
         .open(&format!("/accounts/{account}/messages?folder={folder}"))

@@ -7,7 +7,9 @@ use postroom_crypto::{KeyRing, new_token};
 use postroom_events::{AccountId, TenantId};
 use postroom_mail::net::{AddressPolicy, Connector, ConnectorSettings, HostName};
 use postroom_oauth::{HttpSettings, IdentityHttp, IdentityProviders};
-use postroom_providers::{IdentitySource, OAuthRegistration, ProviderCatalogue};
+use postroom_providers::{
+    ClientProof, IdentitySource, OAuthRegistration, ProviderCatalogue, RegisteredClient, RegistrationKind,
+};
 use postroom_retry::{Clock, ManualClock, SystemClock};
 use postroom_store::{EventDelivery, Store, StoreConfig, packs::Packs, tenants};
 use postroom_test_support::{FreshDatabase, TestUser, Testbed};
@@ -73,16 +75,12 @@ impl Rig {
             .create_client(&format!("{base}/oauth/callback"))
             .await
             .unwrap();
-        let registration = OAuthRegistration {
-            id: "testbed".to_owned(),
-            source: IdentitySource::Issuer(testbed.openid_address.issuer.parse().unwrap()),
-            client_id: client.id,
-            client_secret: Some(client.secret.into()),
-            scopes: None,
-            redirect_base: None,
-            tenant: None,
-            base_url: None,
-        };
+        let kind = RegistrationKind::Delegated(RegisteredClient {
+            id: client.id,
+            proof: ClientProof::secret(Some(client.secret.into())),
+        });
+        let issuer = IdentitySource::Issuer(testbed.openid_address.issuer.parse().unwrap());
+        let registration = OAuthRegistration::new("testbed", issuer, kind);
         let providers = Arc::new(ProviderCatalogue::load(None).unwrap());
         let http = IdentityHttp::new(
             &HttpSettings {

@@ -20,7 +20,7 @@ struct Command {
     settings: Settings,
 }
 
-fn settings(testbed: &Testbed, directory: &TempDir, port: u16) -> Settings {
+pub(crate) fn settings(testbed: &Testbed, directory: &TempDir, port: u16) -> Settings {
     let oauth_file = directory.path().join("oauth.toml");
     let registration = format!(
         "[[registration]]\nid = \"testbed\"\nprovider = \"{}\"\nclient_id = \"c\"\n",

@@ -6,7 +6,7 @@ mod sign_in;
 
 use std::time::Duration;
 
-use postroom_events::AccountState;
+use postroom_events::{AccountState, WhoCanAct};
 use postroom_mail::imap::ImapErrorKind;
 use postroom_retry::{Jitter, RetryPolicy, policies};
 use postroom_store::{Account, StoreError, accounts, leases::Lease};
@@ -23,6 +23,11 @@ pub(crate) use self::{reachability::recovered, sign_in::TokenUsed};
 
 /// How long an account that waits for a person sleeps between two looks at its row; it is woken when that changes.
 const LONG_WAIT: Duration = Duration::from_secs(600);
+
+/// How long a new token may take before people see that no mail flows.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(10);
+/// The cause that they see then.
+const TOKEN_NOT_RENEWED: &str = "token_not_renewed";
 
 /// Why the account is not looked after any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,10 +139,13 @@ impl Life<'_> {
                 );
                 Ok(Next::WhenWoken)
             }
-            NotIn::WaitsForToken => Ok(Next::Later(
-                policies::RECONNECT,
-                Some(refused::LOOK_FOR_TOKEN_EVERY),
-            )),
+            NotIn::WaitsForToken => {
+                self.tell_of_missing_token(account).await?;
+                Ok(Next::Later(
+                    policies::RECONNECT,
+                    Some(refused::LOOK_FOR_TOKEN_EVERY),
+                ))
+            }
             NotIn::Refused { error, token } => {
                 self.failures = self.failures.saturating_add(1);
                 let told =
@@ -153,7 +161,8 @@ impl Life<'_> {
                 tracing::info!(%error, failures = self.failures, "The mailbox cannot be reached for now");
                 // One failure in between is the life of a connection, and nothing that people need to see.
                 if self.failures > 1 || !error.is_temporary() {
-                    reachability::lost(self.fetcher, &self.lease, account, &error).await?;
+                    let who = reachability::who_can_act(&error);
+                    reachability::lost(self.fetcher, &self.lease, account, error.code(), who).await?;
                 }
                 let policy = match error.kind {
                     ImapErrorKind::MailboxUnavailable { .. } => policies::MAILBOX_REFUSED,
@@ -162,6 +171,18 @@ impl Life<'_> {
                 Ok(Next::Later(policy, error.retry_after()))
             }
         }
+    }
+
+    /// A refresh takes a moment. If it takes longer, no mail flows, and people see why; it ends by itself.
+    async fn tell_of_missing_token(&self, account: &Account) -> Result<(), StepError> {
+        let waited = self.refused.waited(self.fetcher.store.clock().monotonic());
+        let told = account.state_cause.as_deref() == Some(TOKEN_NOT_RENEWED);
+        if told || waited < TOKEN_PATIENCE {
+            return Ok(());
+        }
+        tracing::info!("There is no new token yet; the mailbox cannot be reached until it comes");
+        let who = WhoCanAct::Nobody;
+        reachability::lost(self.fetcher, &self.lease, account, TOKEN_NOT_RENEWED, who).await
     }
 
     /// The database or this process failed, not the account.

@@ -16,11 +16,11 @@ pub(super) async fn lost(
     fetcher: &Fetcher,
     lease: &Lease,
     account: &Account,
-    error: &ImapError,
+    cause: &str,
+    who_can_act: WhoCanAct,
 ) -> Result<(), StepError> {
     let tx = fetcher.guarded(lease, "imap.unreachable").await?;
     let metadata = EventMetadata::started_by(SERVICE, account.tenant_id);
-    let (cause, who_can_act) = (error.code(), who_can_act(error));
     let change = StateChange {
         account_id: account.id,
         credential_generation: Some(account.credential_generation),
@@ -48,7 +48,7 @@ pub(super) async fn lost(
 }
 
 /// Who can end it. What passes by itself needs nobody.
-fn who_can_act(error: &ImapError) -> WhoCanAct {
+pub(super) fn who_can_act(error: &ImapError) -> WhoCanAct {
     match &error.kind {
         _ if error.is_temporary() => WhoCanAct::Nobody,
         ImapErrorKind::MailboxUnavailable { .. } => WhoCanAct::Administrator,

@@ -38,6 +38,12 @@ impl Refused {
             .is_some_and(|(last, at)| last == token && now.duration_since(at) < TRY_AGAIN_AFTER)
     }
 
+    /// How long there has been no other token than the one that was refused.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        self.last
+            .map_or(Duration::ZERO, |(_, refused_at)| now.duration_since(refused_at))
+    }
+
     fn note(&mut self, token: TokenUsed, now: Instant) {
         if self.grant != Some(token.grant_id) {
             self.tokens = 0;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use postroom_events::{EventMetadata, SubmissionId, SubmissionState};
+use postroom_events::{EventMetadata, SubmissionId};
 use postroom_mail::imap::{Flag, FolderName};
 use postroom_providers::SentCopy;
 use postroom_store::{
@@ -63,7 +63,8 @@ impl MailboxSync<'_> {
         let saved_by_server = self
             .provider
             .map_or(SentCopy::Unknown, |provider| provider.sent_saved_by_server);
-        match if_missing(submission.state, saved_by_server, work.attempt) {
+        let was_sent = sent_copies::was_sent(self.fetcher.store.read(), id).await?;
+        match if_missing(was_sent, saved_by_server, work.attempt) {
             Missing::Wait(wait) => Ok(Looked::Later(wait)),
             Missing::GiveUp => self.settle(work, id, Some(SentCopyState::Missing)).await,
             Missing::Append => {
@@ -121,18 +122,16 @@ impl MailboxSync<'_> {
     }
 }
 
-/// A mail that was sent gets its copy from us, unless the server makes it, for which it is given time. One whose outcome
-/// is not known never gets one: that would say that it was sent.
-fn if_missing(state: SubmissionState, saved_by_server: SentCopy, attempt: i32) -> Missing {
+/// A mail that was sent to anybody gets its copy from us, unless the server makes it, for which it is given time. One of
+/// which nobody knows that never gets one: that would say that it was sent.
+fn if_missing(was_sent: bool, saved_by_server: SentCopy, attempt: i32) -> Missing {
     let attempt = usize::try_from(attempt).unwrap_or(0);
-    match (state, saved_by_server) {
-        (SubmissionState::Sent | SubmissionState::Bounced, SentCopy::No) => Missing::Append,
-        (SubmissionState::Sent | SubmissionState::Bounced, SentCopy::Unknown) => {
-            match LOOK_AGAIN.get(attempt) {
-                Some(wait) if attempt == 0 => Missing::Wait(*wait),
-                _ => Missing::Append,
-            }
-        }
+    match (was_sent, saved_by_server) {
+        (true, SentCopy::No) => Missing::Append,
+        (true, SentCopy::Unknown) => match LOOK_AGAIN.get(attempt) {
+            Some(wait) if attempt == 0 => Missing::Wait(*wait),
+            _ => Missing::Append,
+        },
         _ => LOOK_AGAIN
             .get(attempt)
             .map_or(Missing::GiveUp, |wait| Missing::Wait(*wait)),
@@ -145,21 +144,20 @@ mod tests {
 
     #[test]
     fn only_a_mail_that_was_sent_gets_a_copy_and_never_beside_the_servers_own() {
-        use SubmissionState::{Sent, Uncertain};
-        assert_eq!(if_missing(Sent, SentCopy::No, 0), Missing::Append);
-        assert!(matches!(if_missing(Sent, SentCopy::Unknown, 0), Missing::Wait(_)));
-        assert_eq!(if_missing(Sent, SentCopy::Unknown, 1), Missing::Append);
+        assert_eq!(if_missing(true, SentCopy::No, 0), Missing::Append);
+        assert!(matches!(if_missing(true, SentCopy::Unknown, 0), Missing::Wait(_)));
+        assert_eq!(if_missing(true, SentCopy::Unknown, 1), Missing::Append);
         for attempt in 0..3 {
             assert!(matches!(
-                if_missing(Sent, SentCopy::Yes, attempt),
+                if_missing(true, SentCopy::Yes, attempt),
                 Missing::Wait(_)
             ));
             assert!(matches!(
-                if_missing(Uncertain, SentCopy::No, attempt),
+                if_missing(false, SentCopy::No, attempt),
                 Missing::Wait(_)
             ));
         }
-        assert_eq!(if_missing(Sent, SentCopy::Yes, 3), Missing::GiveUp);
-        assert_eq!(if_missing(Uncertain, SentCopy::Unknown, 3), Missing::GiveUp);
+        assert_eq!(if_missing(true, SentCopy::Yes, 3), Missing::GiveUp);
+        assert_eq!(if_missing(false, SentCopy::Unknown, 3), Missing::GiveUp);
     }
 }

@@ -21,6 +21,17 @@ async fn submit(
     number: usize,
     state: SubmissionState,
 ) -> SubmissionId {
+    submit_to(rig, running, id, number, &[state]).await
+}
+
+/// With a recipient for each of these states; the submission is in the last one's.
+async fn submit_to(
+    rig: &Rig,
+    running: &Running,
+    id: AccountId,
+    number: usize,
+    states: &[SubmissionState],
+) -> SubmissionId {
     let store = &running.parts.store;
     let mut builder = PackBuilder::new().unwrap();
     let frame = builder.add(&mail(number)).unwrap();
@@ -37,12 +48,16 @@ async fn submit(
         subject: format!("Mail {number}"),
         pack: &pack,
         frame,
-        recipients: vec!["you@seed.example".into()],
+        recipients: (0..states.len())
+            .map(|n| format!("you-{n}@seed.example"))
+            .collect(),
         give_up_after: Duration::from_secs(60),
     };
     let submission = submissions::create(&tx, new).await.unwrap();
-    for table in ["submissions", "submission_recipients"] {
-        let text = format!("update {table} set state = '{state}'");
+    for (number, state) in states.iter().enumerate() {
+        let text = format!("update submission_recipients set state = '{state}' where number = {number}");
+        tx.db().execute_unprepared(&text).await.unwrap();
+        let text = format!("update submissions set state = '{state}'");
         tx.db().execute_unprepared(&text).await.unwrap();
     }
     let new = NewWork {
@@ -137,4 +152,32 @@ async fn an_uncertain_mail_that_lies_in_sent_was_sent() {
         (SubmissionState::Uncertain, "pending")
     );
     assert_eq!(rig.content(id, &rig.folder(id, "Sent").await).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_was_sent_to_one_has_its_copy_which_tells_nothing_of_the_other() {
+    let rig = Rig::new(World::Embedded).await;
+    let user = rig.testbed.create_user("half").unwrap();
+    rig.testbed.seed(&user, "INBOX", vec![mail(1)]).await.unwrap();
+    let running = rig.start().await;
+    let id = rig.connect(&running, &user).await;
+    rig.synced(id).await;
+    let states = [SubmissionState::Sent, SubmissionState::Uncertain];
+    let half = submit_to(&rig, &running, id, 70, &states).await;
+    copy_is(&rig, half, "appended").await;
+    let again = NewWork {
+        account_id: id,
+        kind: WorkKind::SentCopy { submission_id: half },
+        cause_event_id: None,
+        correlation_id: uuid::Uuid::now_v7(),
+        due_at: rig.store.clock().now(),
+    };
+    let tx = running.parts.store.begin("test.again").await.unwrap();
+    work::add(&tx, again).await.unwrap();
+    tx.commit().await.unwrap();
+    let row = copy_is(&rig, half, "present").await;
+    assert_eq!(row.state, SubmissionState::Uncertain);
+    let recipients = submissions::recipients(rig.store.read(), half).await.unwrap();
+    let seen: Vec<_> = recipients.iter().map(|row| row.state).collect();
+    assert_eq!(seen, states);
 }

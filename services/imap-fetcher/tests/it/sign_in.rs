@@ -117,7 +117,6 @@ async fn a_refused_token_is_told_once_and_the_next_one_is_taken() {
         let rig = Rig::new(world).await;
         let user = rig.testbed.create_user("oauth").unwrap();
         rig.testbed.seed(&user, "INBOX", vec![mail(1)]).await.unwrap();
-        let client = rig.testbed.openid_address.web_client.id.clone();
         let running = rig.start().await;
         let (id, grant_id) = connect_oauth(&rig, &running, &user, "not-a-token-any-more").await;
         let rejected = async || {
@@ -135,22 +134,57 @@ async fn a_refused_token_is_told_once_and_the_next_one_is_taken() {
             "nobody has to act"
         );
 
-        let fresh = rig.testbed.openid().mint(&user, &client).await.unwrap();
-        let store = &running.parts.store;
-        let tx = store.begin("test.refresh").await.unwrap();
-        let grant = grants::find(tx.db(), rig.tenant_id, grant_id).await.unwrap();
-        let version = grants::store_tokens(&tx, &rig.keys, &grant, &tokens(&fresh.access_token))
-            .await
-            .unwrap();
-        let event = TokenRefreshed {
-            grant_id,
-            token_version: version,
-            expires_at: None,
-        };
-        let metadata = EventMetadata::started_by("token-refresher", rig.tenant_id);
-        events::append(&tx, &metadata, vec![event.into()]).await.unwrap();
-        tx.commit().await.unwrap();
+        refresh(&rig, &running, &user, grant_id).await;
         rig.synced(id).await;
         assert_eq!(rig.messages(id).await.len(), 1);
     }
+}
+
+/// As token-refresher does it.
+async fn refresh(rig: &Rig, running: &Running, user: &TestUser, grant_id: GrantId) {
+    let client = &rig.testbed.openid_address.web_client.id;
+    let fresh = rig.testbed.openid().mint(user, client).await.unwrap();
+    let tx = running.parts.store.begin("test.refresh").await.unwrap();
+    let grant = grants::find(tx.db(), rig.tenant_id, grant_id).await.unwrap();
+    let version = grants::store_tokens(&tx, &rig.keys, &grant, &tokens(&fresh.access_token))
+        .await
+        .unwrap();
+    let event = TokenRefreshed {
+        grant_id,
+        token_version: version,
+        expires_at: None,
+    };
+    let metadata = EventMetadata::started_by("token-refresher", rig.tenant_id);
+    events::append(&tx, &metadata, vec![event.into()]).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_renewed_is_seen_as_long_as_it_is_so() {
+    let rig = Rig::new(World::Embedded).await;
+    let user = rig.testbed.create_user("oauth-away").unwrap();
+    rig.testbed.seed(&user, "INBOX", vec![mail(1)]).await.unwrap();
+    let running = rig.start().await;
+    let (id, grant_id) = connect_oauth(&rig, &running, &user, "not-a-token-any-more").await;
+    eventually(PATIENCE, "the account to say so", async || {
+        rig.row(id).await.state == AccountState::Unreachable
+    })
+    .await;
+    let row = rig.row(id).await;
+    assert_eq!(row.state_cause.as_deref(), Some("token_not_renewed"));
+    assert_eq!(row.state_who_can_act, WhoCanAct::Nobody);
+    refresh(&rig, &running, &user, grant_id).await;
+    rig.synced(id).await;
+    eventually(PATIENCE, "the account to be well", async || {
+        let row = rig.row(id).await;
+        (row.state != AccountState::Unreachable && row.state_cause.is_none())
+            .then_some(())
+            .ok_or(row.state)
+    })
+    .await;
+    let told = rig.told(id.0).await;
+    let lost = told
+        .iter()
+        .filter(|event| matches!(event, Event::AccountUnreachable(_)));
+    assert_eq!(lost.count(), 1, "{told:?}");
 }

@@ -76,8 +76,8 @@ pub(crate) fn quick() -> SenderSettings {
             max_interval: Duration::from_millis(500),
             ..policies::SEND_DEFERRED
         },
-        look_for_token_every: Duration::from_millis(500),
-        look_again_every: Duration::from_secs(2),
+        look_again_soonest: Duration::from_millis(500),
+        look_again_latest: Duration::from_secs(2),
         ..SenderSettings::default()
     }
 }

@@ -1,38 +1,65 @@
 //! What waits for a person, and what ends when the account ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use postroom_events::{AccountDisconnected, SubmissionState as State};
-use postroom_store::accounts;
+use postroom_events::{AccountDisconnected, AccountId, AccountSettingsChanged, SubmissionState as State};
+use postroom_store::{Store, accounts, handled};
 
-use crate::rig::{BOTH, Rig, World, mail};
+use crate::rig::{BOTH, PATIENCE, Rig, World, mail, quick};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_account_sends_when_it_is_resumed() {
-    let rig = Rig::new(World::Embedded).await;
-    let (from, to) = (
-        rig.testbed.create_user("from").unwrap(),
-        rig.testbed.create_user("to").unwrap(),
-    );
-    let id = rig.connect(&from).await;
-    let pause = async |paused| {
-        let tx = rig.store.begin("test.pause").await.unwrap();
-        accounts::set_paused(&tx, id, paused).await.unwrap();
-        tx.commit().await.unwrap();
+async fn a_paused_account_sends_as_soon_as_it_is_resumed_and_waits_without_being_looked_at() {
+    for world in BOTH {
+        let rig = Rig::new(world).await;
+        let (from, to) = (
+            rig.testbed.create_user("from").unwrap(),
+            rig.testbed.create_user("to").unwrap(),
+        );
+        let id = rig.connect(&from).await;
+        pause(&rig, &rig.store, id, true).await;
+        // No look comes in the time of this test: only the announcement ends the wait.
+        let mut settings = quick();
+        (settings.look_again_soonest, settings.look_again_latest) = (PATIENCE * 2, PATIENCE * 2);
+        let running = rig.start_with(settings).await;
+        let raw = mail(&from, "paused");
+        let hour = Duration::from_secs(3600);
+        let (submission, request) = rig.submit_for(id, &[&to.address], &raw, hour).await;
+        let row = rig
+            .becomes(submission, "it to say why it waits", |row| row.cause.is_some())
+            .await;
+        assert_eq!(row.cause.as_deref(), Some("account_paused"));
+        assert_eq!((row.state, row.attempt), (State::Queued, 0));
+        pause(&rig, &running.parts.store, id, true).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(
+            rig.submission(submission).await,
+            row,
+            "pausing again ends nothing"
+        );
+        let looks = handled::outcomes(rig.store.read(), request.id).await.unwrap();
+        assert_eq!(looks.len(), 1, "{looks:?}");
+
+        let resumed = Instant::now();
+        pause(&rig, &running.parts.store, id, false).await;
+        let row = rig.finished(submission).await;
+        let took = resumed.elapsed();
+        assert_eq!((row.state, row.cause), (State::Sent, None));
+        assert!(took < Duration::from_secs(5), "{world:?}: {took:?}");
+        rig.inbox(&to, 1).await;
+        running.stop().await;
+    }
+}
+
+/// As account-manager does it.
+async fn pause(rig: &Rig, store: &Store, id: AccountId, paused: bool) {
+    let tx = store.begin("test.pause").await.unwrap();
+    accounts::set_paused(&tx, id, paused).await.unwrap();
+    let event = AccountSettingsChanged {
+        account_id: id,
+        paused,
     };
-    pause(true).await;
-    let running = rig.start().await;
-    let submission = rig.submit(id, &[&to.address], &mail(&from, "paused")).await;
-    let row = rig
-        .becomes(submission, "it to say why it waits", |row| row.cause.is_some())
-        .await;
-    assert_eq!(row.cause.as_deref(), Some("account_paused"));
-    assert_eq!((row.state, row.attempt), (State::Queued, 0));
-    pause(false).await;
-    let row = rig.finished(submission).await;
-    assert_eq!((row.state, row.cause), (State::Sent, None));
-    rig.inbox(&to, 1).await;
-    running.stop().await;
+    rig.announce(&tx, event.into()).await;
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,12 @@ impl Trouble {
         Self::before_asking("secret_unreadable", WhoCanAct::Operator, sentence)
     }
 
+    /// Who else needs the grant is not known.
+    pub(crate) fn database_unavailable(error: &StoreError) -> Self {
+        let sentence = format!("The database could not be asked: {error}. It is tried again.");
+        Self::before_asking("database_unavailable", WhoCanAct::Nobody, sentence)
+    }
+
     /// As in metrics.
     pub(crate) fn outcome(&self) -> &'static str {
         match self.who_can_act {

@@ -2,20 +2,29 @@
 
 use postroom_oauth::{Revocation, causes::PROVIDER_TIMED_OUT};
 use postroom_runtime::HandledEvent;
-use postroom_store::{Grant, refreshes::Answer};
+use postroom_store::{Grant, grants, refreshes::Answer};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
 use crate::{Refresher, refresh::Trouble};
 
 /// Revokes a refresh token at the provider (RFC 7009), and with it the grant. One that the provider no longer accepts, or
-/// that it offers no way to revoke, is given back as well as it can be.
+/// that it offers no way to revoke, is given back as well as it can be; so is one of a person whose permission another
+/// account lives on.
 pub(crate) async fn give_back(
     refresher: &Refresher,
     delivery: &HandledEvent,
     grant: &Grant,
     refresh_token: &SecretString,
 ) -> Result<(), Trouble> {
+    let db = refresher.store().read();
+    if grants::in_use_of_person(db, &grant.provider_id, &grant.subject)
+        .await
+        .map_err(|error| Trouble::database_unavailable(&error))?
+    {
+        tracing::info!(grant.id = %grant.id, "Another account lives on this person's permission; it is not withdrawn");
+        return Ok(());
+    }
     let limit = refresher.settings().refresh_limit;
     let revoked = match timeout(limit, revoke(refresher, grant, refresh_token)).await {
         Ok(revoked) => revoked,

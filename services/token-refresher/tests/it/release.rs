@@ -17,6 +17,7 @@ use crate::{
 crate::in_both_worlds!(
     a_disconnected_account_gives_its_grant_back,
     a_grant_that_another_account_uses_stays,
+    a_person_whose_other_account_lives_keeps_the_permission,
     a_provider_that_is_away_is_told_later,
     secrets_do_not_outlive_the_wait_for_a_provider,
     a_replaced_password_is_erased_and_the_new_grant_planned,
@@ -76,6 +77,25 @@ async fn a_grant_that_another_account_uses_stays(rig: Rig) {
     rig.handled(second).await;
     assert_eq!(rig.grant(connected.grant).await.state, GrantState::Revoked);
     assert_eq!(revocations(&rig, &user).await, 1);
+}
+
+/// Some providers withdraw the whole permission with any token of it.
+async fn a_person_whose_other_account_lives_keeps_the_permission(rig: Rig) {
+    let user = rig.user("twice").await;
+    let running = rig.start().await;
+    let connected = rig.connect(&running, &user).await;
+    let second = rig.add_grant(&running, &user, None).await;
+    let other = rig.connect_to(&running, second, "shared@example.test").await;
+    let event = disconnect(&rig, &running, connected.account).await;
+    rig.handled(event).await;
+    let grant = rig.grant(connected.grant).await;
+    assert_eq!(grant.state, GrantState::Revoked);
+    assert!(grant.sealed_refresh_token.is_none(), "its tokens are erased here");
+    assert_eq!(revocations(&rig, &user).await, 0);
+    assert_eq!(rig.grant(second).await.state, GrantState::Active);
+    let event = disconnect(&rig, &running, other).await;
+    rig.handled(event).await;
+    assert_eq!(revocations(&rig, &user).await, 1, "nobody lives on it any more");
 }
 
 async fn a_provider_that_is_away_is_told_later(rig: Rig) {

@@ -219,6 +219,18 @@ impl Rig {
         user: &TestUser,
         due: Option<DateTime<Utc>>,
     ) -> Connected {
+        let grant = self.add_grant(running, user, due).await;
+        let account = self.connect_to(running, grant, &user.address).await;
+        Connected { account, grant }
+    }
+
+    /// A permission that the person has given at the provider; no account signs in with it.
+    pub(crate) async fn add_grant(
+        &self,
+        running: &Running,
+        user: &TestUser,
+        due: Option<DateTime<Utc>>,
+    ) -> GrantId {
         let minted = self.mint(user).await;
         let tokens = NewTokens {
             access_token: SecretString::from(minted.access_token),
@@ -237,8 +249,7 @@ impl Rig {
         };
         let grant = grants::add(&tx, &self.keys, new).await.unwrap();
         tx.commit().await.unwrap();
-        let account = self.connect_to(running, grant, &user.address).await;
-        Connected { account, grant }
+        grant
     }
 
     /// One more account that signs in with a grant.

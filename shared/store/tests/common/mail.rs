@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use postroom_events::{AccountId, MessageId};
 use postroom_store::{
-    Folder, Store, StoreError,
+    Folder, Message, Store, StoreError,
     folders::{self, ListedFolder},
     locations::{self, Departure, NewLocation},
-    messages::{self, Batch, Identity, Mailbox, NewMessage, Recipients},
+    messages::{self, Batch, Identity, Mailbox, MessageFilter, NewMessage, Recipients},
     packs::{PackBuilder, Packs},
 };
 
@@ -145,4 +145,15 @@ pub async fn depart(
         .unwrap();
     tx.commit().await.unwrap();
     departures
+}
+
+/// The messages of an account that are not to be erased, newest first.
+pub async fn all(store: &Store, account_id: AccountId) -> Vec<Message> {
+    let filter = MessageFilter {
+        account_id,
+        folder_id: None,
+        before: None,
+        limit: 1000,
+    };
+    messages::list(store.read(), &filter).await.unwrap()
 }

@@ -2,16 +2,20 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test file uses what it needs
 
 pub mod mail;
+pub mod sql;
+pub mod submission;
 
 use std::{future::Future, sync::Arc};
 
 use postroom_crypto::KeyRing;
-use postroom_events::{AccountId, AuthenticationMethod, TenantId};
+use postroom_events::{AccountId, AuthenticationMethod, GrantId, TenantId};
 use postroom_retry::{Clock, SystemClock};
 use postroom_store::{
-    Account, EventDelivery, Store, StoreConfig,
+    Account, EventDelivery, Store, StoreConfig, Tx,
     accounts::{self, NewAccount, ServerAddress},
-    credentials, tenants,
+    credentials,
+    grants::{self, NewGrant, NewTokens},
+    tenants,
 };
 use postroom_test_support::{FreshDatabase, Testbed};
 use secrecy::SecretString;
@@ -21,6 +25,13 @@ pub struct Database {
     pub store: Store,
     _directory: Option<tempfile::TempDir>,
     _postgres: Option<FreshDatabase>,
+}
+
+impl Database {
+    /// The URL of a PostgreSQL database.
+    pub fn url(&self) -> &str {
+        self._postgres.as_ref().unwrap().url()
+    }
 }
 
 pub async fn sqlite(delivery: EventDelivery) -> Database {
@@ -106,6 +117,24 @@ pub async fn account(store: &Store, keys: &KeyRing, tenant_id: TenantId, address
     let account = accounts::create(&tx, new).await.unwrap();
     tx.commit().await.unwrap();
     account
+}
+
+/// A living grant that no credential names.
+pub async fn grant(tx: &Tx, keys: &KeyRing, tenant_id: TenantId) -> GrantId {
+    let new = NewGrant {
+        tenant_id,
+        provider_id: "test".into(),
+        subject: "ada".into(),
+        identity_address: Some("ada@example.test".into()),
+        tokens: NewTokens {
+            access_token: SecretString::from("access"),
+            expires_at: None,
+            refresh_token: None,
+            scopes: "imap".into(),
+            refresh_due_at: None,
+        },
+    };
+    grants::add(tx, keys, new).await.unwrap()
 }
 
 /// A pack directory of one's own.

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Width and height in CSS pixels.
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
+/// The top bar with one row in it is no higher than this, in CSS pixels.
+const ONE_ROW: i64 = 64;
 
 /// A browser with no memory of earlier tests.
 pub(crate) struct Chromium {
@@ -109,26 +111,41 @@ impl Chromium {
         Ok(self.driver.current_url().await?.to_string())
     }
 
-    /// Takes a picture of what a desktop and a phone show. Nobody may have to scroll sideways.
+    /// Takes a picture of what a desktop and a phone show. Nobody may have to scroll sideways, and our own top bar takes one
+    /// row.
     pub(crate) async fn picture(&mut self, name: &str) -> Result<()> {
         self.taken += 1;
         for (device, size) in [("phone", PHONE), ("desktop", DESKTOP)] {
             self.resize(size).await?;
-            let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            let beyond = self.driver.execute(script, Vec::new()).await?;
-            anyhow::ensure!(
-                beyond.json() == &json!(0),
-                "{name}: the page is wider than a {device} by {} pixels",
-                beyond.json()
-            );
             let file = format!(
                 "{}-{:02}-{name}-{device}.png",
                 self.pictures.display(),
                 self.taken
             );
             self.driver.screenshot(file.as_ref()).await?;
+            let page = "document.documentElement";
+            let beyond = self
+                .measure(&format!("{page}.scrollWidth - {page}.clientWidth"))
+                .await?;
+            anyhow::ensure!(
+                beyond == 0,
+                "{name}: the page is wider than a {device} by {beyond} pixels"
+            );
+            let bar = self
+                .measure("document.querySelector('.bar')?.offsetHeight ?? 0")
+                .await?;
+            anyhow::ensure!(
+                bar <= ONE_ROW,
+                "{name}: the top bar of a {device} is {bar} pixels high"
+            );
         }
         Ok(())
+    }
+
+    async fn measure(&self, expression: &str) -> Result<i64> {
+        let script = format!("return {expression}");
+        let measured = self.driver.execute(script, Vec::new()).await?;
+        measured.json().as_i64().context("a script that measures nothing")
     }
 
     pub(crate) async fn close(self) -> Result<()> {

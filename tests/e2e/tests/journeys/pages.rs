@@ -28,11 +28,7 @@ async fn a_person_connects_by_oauth(mode: Mode) {
     enter(&stack, &mut browser).await;
     fill_in(&testbed, &user, &mut browser).await;
     refused_with_a_wrong_password(&mut browser).await;
-    browser
-        .click("label:has(input[name=method][value=oauth2])")
-        .await
-        .unwrap();
-    browser.picture("by-oauth").await.unwrap();
+    the_refusal_is_of_the_password(&mut browser).await;
     browser.click("#connect").await.unwrap();
     sign_in_at_provider(&user, &mut browser).await;
     give_permission(&mut browser).await;
@@ -112,6 +108,17 @@ async fn refused_with_a_wrong_password(browser: &mut Chromium) {
     let kept = browser.find("#sender_name").await;
     assert_eq!(kept.value().await.unwrap().as_deref(), Some("Pat of the Pages"));
     browser.picture("wrong-password").await.unwrap();
+}
+
+/// Whoever takes another way in is not told any more what was wrong with the first one.
+async fn the_refusal_is_of_the_password(browser: &mut Chromium) {
+    for (method, shown) in [("oauth2", false), ("app_password", true), ("oauth2", false)] {
+        let label = format!("label:has(input[name=method][value={method}])");
+        browser.click(&label).await.unwrap();
+        let problems = browser.find("#problems").await;
+        assert_eq!(problems.is_displayed().await.unwrap(), shown, "{method}");
+    }
+    browser.picture("by-oauth").await.unwrap();
 }
 
 /// The provider's own pages: who is there, and what is permitted.

@@ -1,0 +1,61 @@
+//! Why a sign-in did not lead to an account.
+
+use postroom_oauth::TokenError;
+use postroom_store::StoreError;
+
+use crate::{
+    connect::draft::ConnectDraft,
+    http::problem::{FieldProblem, Problem},
+};
+
+/// A sign-in that did not lead to a connected account. Nothing was kept.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// Stable snake_case code.
+    pub(crate) code: String,
+    /// What happened and what to do.
+    pub(crate) sentence: String,
+    /// Problems of the two servers, where they are the cause.
+    pub(crate) problems: Vec<FieldProblem>,
+    /// What was to be connected, if the answer belonged to a sign-in of this browser.
+    pub(crate) draft: Option<Box<ConnectDraft>>,
+}
+
+impl Refusal {
+    pub(super) fn new(code: &str, sentence: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            sentence: sentence.into(),
+            problems: Vec::new(),
+            draft: None,
+        }
+    }
+
+    pub(super) fn about(mut self, draft: &ConnectDraft) -> Self {
+        self.draft = Some(Box::new(draft.clone()));
+        self
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            code: problem.code().to_owned(),
+            sentence: problem.detail().to_owned(),
+            problems: problem.field_problems().to_vec(),
+            draft: None,
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Problem::from(error).into()
+    }
+}
