@@ -14,19 +14,19 @@ use url::Url;
 pub(crate) struct ClientArgs {
     /// Address of account-manager or `postroom run`.
     #[arg(long, env = "POSTROOM_URL", default_value = "http://localhost:8080")]
-    url: Url,
+    pub(crate) url: Url,
     /// API key of the tenant. Without it: the key file in the data directory.
     #[arg(long, env = "POSTROOM_KEY", hide_env_values = true, value_parser = secret)]
-    key: Option<SecretString>,
+    pub(crate) key: Option<SecretString>,
     /// Data directory whose key file is used.
     #[arg(long, env = "POSTROOM_DATA_DIR", default_value = "postroom-data")]
-    data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Print JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+pub(crate) fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text))
 }
 

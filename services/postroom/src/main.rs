@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+mod discover;
 mod doctor;
 mod events;
 mod first_run;
@@ -44,8 +45,12 @@ enum Command {
     /// What happened.
     #[command(subcommand)]
     Events(events::EventsCommand),
-    /// Look at everything, and say what to do where something does not work.
-    Doctor(client::ClientArgs),
+    /// Look at the installation, or at one mailbox step by step, and say what to do where something does not work. A
+    /// mailbox's password is taken from POSTROOM_DOCTOR_PASSWORD (an access token from POSTROOM_DOCTOR_TOKEN), or asked
+    /// for at the terminal; without one nobody signs in.
+    Doctor(Box<doctor::DoctorArgs>),
+    /// Find the servers of an address, and the ways to sign in there.
+    Discover(Box<discover::DiscoverArgs>),
     /// Tenants: the CRMs that use this Postroom.
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
@@ -60,7 +65,8 @@ fn main() -> ExitCode {
         Some(Command::Keys(command)) => keys::main(&command),
         Some(Command::Account(command)) => client(account::run(command)),
         Some(Command::Events(command)) => client(events::run(command)),
-        Some(Command::Doctor(args)) => client(async move { doctor::run(&args).await }),
+        Some(Command::Doctor(args)) => client(doctor::run(*args)),
+        Some(Command::Discover(args)) => client(discover::run(*args)),
         Some(Command::Tenant(command)) => tenant::main(command),
     }
 }

@@ -6,6 +6,7 @@
 mod background;
 mod consumer_loop;
 mod dead_letter_drain;
+mod discovery;
 mod error;
 mod gauges;
 mod health;

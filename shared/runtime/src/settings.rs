@@ -1,6 +1,10 @@
 //! What an operator can configure: one list of flags and variables for every binary.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -54,10 +58,25 @@ pub struct Settings {
     #[arg(long, env = "POSTROOM_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 
+    /// Origins that a connect link may lead a person back to, such as https://crm.example.org (repeat, or separate by
+    /// commas). Without it, connect links cannot name a return URL.
+    #[arg(long, env = "POSTROOM_RETURN_URLS", value_delimiter = ',')]
+    pub return_urls: Vec<Url>,
+
     /// Networks that mail servers and identity providers may lie in although they are not public, such as
     /// 10.1.0.0/16 (repeat, or separate by commas). Without it: loopback, private and link-local addresses are refused.
     #[arg(long, env = "POSTROOM_ALLOW_NETWORKS", value_delimiter = ',')]
     pub allow_networks: Vec<String>,
+
+    /// Database of mail servers that is asked for domains which the provider data do not know: base URL of an ISPDB
+    /// (https), or off.
+    #[arg(long, env = "POSTROOM_ISPDB_URL", default_value = postroom_discovery::MOZILLA_ISPDB)]
+    pub ispdb_url: String,
+
+    /// Name server that is asked when servers are looked for from an address, as IP or IP:PORT. Without it: those of
+    /// the system.
+    #[arg(long, env = "POSTROOM_DNS_SERVER", value_parser = name_server)]
+    pub dns_server: Option<SocketAddr>,
 
     /// How long an account, and events that wait to be published or tried again, stay with a worker that no longer
     /// answers, in seconds.
@@ -87,6 +106,14 @@ pub struct Settings {
 
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text))
+}
+
+/// A name server; its port is 53 unless it is given.
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let with_port = |_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+    text.parse().or_else(with_port).map_err(|_| {
+        "it is no address of a name server; write it as 192.0.2.53 or 192.0.2.53:5353".to_owned()
+    })
 }
 
 /// Which of the two ways to run these settings ask for.

@@ -46,6 +46,17 @@ impl MailStream {
         !matches!(self.0, Kind::Plain(_))
     }
 
+    /// The certificate that the server showed, in DER; `None` without TLS of our own. It was checked at the handshake.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Tls(tls) => {
+                let (_, session) = tls.get_ref();
+                session.peer_certificates()?.first().map(AsRef::as_ref)
+            }
+            Kind::Plain(_) | Kind::Made(_) => None,
+        }
+    }
+
     /// The TCP connection below, while it is still in plain text.
     pub(super) fn into_plain(self) -> Option<TcpStream> {
         match self.0 {

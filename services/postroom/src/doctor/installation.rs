@@ -1,4 +1,4 @@
-//! `postroom doctor`: whether everything works, and what to do where it does not.
+//! The installation: its database and broker, its accounts, its dead letters.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
