@@ -14,6 +14,11 @@ mod m006_events;
 mod m007_sending;
 mod m008_housekeeping;
 mod m009_behind_the_pause;
+mod m010_signature;
+mod m011_unread;
+mod m012_admin_approvals;
+mod m013_connect_links;
+mod m014_device_sign_ins;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -35,6 +40,11 @@ impl MigratorTrait for Migrator {
             Box::new(m007_sending::Step),
             Box::new(m008_housekeeping::Step),
             Box::new(m009_behind_the_pause::Step),
+            Box::new(m010_signature::Step),
+            Box::new(m011_unread::Step),
+            Box::new(m012_admin_approvals::Step),
+            Box::new(m013_connect_links::Step),
+            Box::new(m014_device_sign_ins::Step),
         ]
     }
 }

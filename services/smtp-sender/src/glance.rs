@@ -123,6 +123,7 @@ mod tests {
             user_ref: "u1".into(),
             address: "a@x.test".into(),
             sender_name: String::new(),
+            signature: String::new(),
             provider_id: "custom".into(),
             imap_host: "x.test".into(),
             imap_port: 993,

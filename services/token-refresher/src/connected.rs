@@ -4,10 +4,15 @@ use postroom_events::{GrantId, GrantState, TenantId};
 use postroom_retry::Jitter;
 use postroom_store::{StoreError, Tx, grants, refreshes};
 
-use crate::schedule;
+use crate::{Refresher, schedule};
 
 /// Makes sure that a grant is refreshed before its access token ends, whatever was planned while nobody used it.
-pub(crate) async fn plan_refresh(tx: &Tx, tenant_id: TenantId, grant_id: GrantId) -> Result<(), StoreError> {
+pub(crate) async fn plan_refresh(
+    refresher: &Refresher,
+    tx: &Tx,
+    tenant_id: TenantId,
+    grant_id: GrantId,
+) -> Result<(), StoreError> {
     let grant = match grants::find(tx.db(), tenant_id, grant_id).await {
         Ok(grant) => grant,
         Err(StoreError::NotFound { .. }) => {
@@ -16,7 +21,12 @@ pub(crate) async fn plan_refresh(tx: &Tx, tenant_id: TenantId, grant_id: GrantId
         }
         Err(error) => return Err(error),
     };
-    if grant.state != GrantState::Active || grant.sealed_refresh_token.is_none() {
+    let obtained = refresher
+        .identity()
+        .registration(&grant.provider_id)
+        .is_some_and(|registration| !registration.kind.is_delegated());
+    let renewable = obtained || grant.sealed_refresh_token.is_some();
+    if grant.state != GrantState::Active || !renewable {
         return Ok(());
     }
     let now = tx.store().now(tx.db()).await?;

@@ -75,7 +75,7 @@ impl Handler for TokenEvents {
             _ => None,
         };
         if let Some(grant_id) = new_grant {
-            connected::plan_refresh(tx, delivery.envelope.tenant_id, grant_id).await?;
+            connected::plan_refresh(&self.refresher, tx, delivery.envelope.tenant_id, grant_id).await?;
         }
         match acted {
             Acted::Nothing => Ok(Verdict::Done),

@@ -3,6 +3,7 @@
 //! - `scheduler` announces grants whose access token nears its end, whoever of the refreshers looks first.
 //! - `refresh` gets new tokens for one grant, announced or rejected by a mail server, and puts them on disk.
 //! - `reauthorization` tells everybody of a grant that gives no tokens any more.
+//! - `registrations` warns the operator before a client secret or certificate ends.
 //! - `release` erases what nobody signs in with any more, and gives grants back to their provider.
 //!
 //! Invariants: a rotated refresh token is on disk before anything can read the access token that came with it; a grant is
@@ -15,6 +16,7 @@ mod handler;
 mod reauthorization;
 mod refresh;
 mod refresher;
+mod registrations;
 mod release;
 mod schedule;
 mod scheduler;

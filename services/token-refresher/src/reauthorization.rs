@@ -1,11 +1,12 @@
 //! A grant that gives no tokens any more: everybody who signs in with it is told why, and who can change that.
 
 use postroom_events::{AccountState, Event, ReauthorizationRequired, WhoCanAct};
-use postroom_oauth::causes::{ADMIN_APPROVAL_REQUIRED, APPLICATION_UNKNOWN};
+use postroom_oauth::{Cause, NextStep};
 use postroom_runtime::{HandledEvent, HandlerError, Verdict};
 use postroom_store::{
     Account, StoreError, Tx,
     accounts::{self, StateChange},
+    admin_approvals,
     refreshes::{self, HeldGrant},
 };
 
@@ -34,6 +35,9 @@ pub(crate) async fn apply(
     for account in accounts::of_grant(tx.db(), grant.id).await? {
         // A paused account stays paused, and asks when it is resumed.
         if change_state(tx, delivery, dead, &account).await? || account.paused {
+            if passes_a_link_on(dead.cause) {
+                admin_approvals::ask(tx, account.tenant_id, account.id, &grant.provider_id).await?;
+            }
             told.push(required(dead, &account));
         }
     }
@@ -66,13 +70,16 @@ async fn change_state(
     accounts::change_state(tx, &delivery.metadata(), change).await
 }
 
-/// An approval is waited for; everything else is a new sign-in.
+/// What the table of causes says; a cause of our own is a new sign-in.
 fn state_of(cause: &str) -> AccountState {
-    if [ADMIN_APPROVAL_REQUIRED.code, APPLICATION_UNKNOWN.code].contains(&cause) {
-        AccountState::AwaitingAdmin
-    } else {
-        AccountState::NeedsReauthorization
-    }
+    Cause::by_code(cause)
+        .and_then(|cause| cause.account_state())
+        .unwrap_or(AccountState::NeedsReauthorization)
+}
+
+/// Whether the person can pass a link on to the administrator.
+fn passes_a_link_on(cause: &str) -> bool {
+    Cause::by_code(cause).is_some_and(|cause| cause.next_step() == NextStep::PassApprovalLinkOn)
 }
 
 fn required(dead: &DeadGrant, account: &Account) -> Event {
@@ -99,7 +106,7 @@ mod tests {
             .filter(|cause| state_of(cause.code) == AccountState::AwaitingAdmin)
             .map(|cause| cause.who_acts)
             .collect();
-        assert_eq!(waiting, [WhoCanAct::Administrator; 2]);
+        assert_eq!(waiting, [WhoCanAct::Administrator; 4]);
         assert_eq!(state_of("rotation_lost"), AccountState::NeedsReauthorization);
     }
 }

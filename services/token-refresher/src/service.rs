@@ -6,7 +6,10 @@ use anyhow::Context;
 use postroom_runtime::{ConsumerLoop, LoopOptions, Parts};
 use tokio::task::JoinSet;
 
-use crate::{Components, Refresher, RefresherSettings, handler::TokenEvents, scheduler::Scheduler};
+use crate::{
+    Components, Refresher, RefresherSettings, handler::TokenEvents, registrations::Registrations,
+    scheduler::Scheduler,
+};
 
 /// Announces due grants and handles token-refresher's events, until the process is to stop.
 ///
@@ -24,6 +27,7 @@ pub async fn run_with(parts: Arc<Parts>, settings: RefresherSettings) -> anyhow:
     let refresher = refresher_of(&parts, settings)?;
     let mut work = JoinSet::new();
     work.spawn(Scheduler::new(refresher.clone()).run(parts.shutdown.clone()));
+    work.spawn(Registrations::new(refresher.clone()).run(parts.shutdown.clone()));
     for _ in 0..settings.loops.max(1) {
         let events = ConsumerLoop::new(
             parts.store.clone(),

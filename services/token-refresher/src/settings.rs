@@ -20,6 +20,8 @@ pub struct RefresherSettings {
     pub unused_refresh_every: Duration,
     /// How often such a grant is looked at.
     pub unused_look_every: Duration,
+    /// How often the ends of client secrets and certificates are looked at.
+    pub registrations_look_every: Duration,
 }
 
 impl Default for RefresherSettings {
@@ -32,6 +34,7 @@ impl Default for RefresherSettings {
             loops: 4,
             unused_refresh_every: Duration::from_secs(7 * 24 * 60 * 60),
             unused_look_every: Duration::from_secs(24 * 60 * 60),
+            registrations_look_every: Duration::from_secs(24 * 60 * 60),
         }
     }
 }

@@ -245,8 +245,11 @@ catalogue! {
     ClientSecretExpiring = "token.client_secret_expiring", about registration_id {
         /// The registration.
         registration_id: RegistrationId,
-        /// When its client secret ends.
+        /// When its client secret or certificate ends.
         expires_at: DateTime<Utc>,
+        /// Its name in the operator's file.
+        #[serde(default)]
+        registration: String,
     }
 
     /// Sync now.

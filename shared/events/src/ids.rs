@@ -100,6 +100,18 @@ ids! {
     WebSessionId
     /// A started, not yet finished, OAuth sign-in.
     AuthorizationRequestId
+    /// A sign-in on another device that a terminal waits for.
+    DeviceSignInId
     /// A delivery that was given up and waits for a person.
     DeadLetterId
+}
+
+/// Namespace of the ids that are made from the names of registrations.
+const REGISTRATIONS: Uuid = Uuid::from_u128(0x7d3c_1a52_90b4_4f0e_8f61_2c5d_0e97_a4b8);
+
+impl RegistrationId {
+    /// The id of the registration of that name: the same one in every process (RFC 9562, section 5.5).
+    pub fn of_name(name: &str) -> Self {
+        Self(Uuid::new_v5(&REGISTRATIONS, name.as_bytes()))
+    }
 }

@@ -30,9 +30,9 @@ pub struct ServerAddress {
     pub tls: String,
 }
 
-/// An account that has been proved and is to be kept.
+/// An account that is to be kept: with the proved way in, or, while an administrator has not approved, without one (`()`).
 #[derive(Debug, Clone)]
-pub struct NewAccount {
+pub struct NewAccount<C = CredentialId> {
     /// Its id, chosen by the caller, so that other rows can name it first.
     pub id: AccountId,
     /// The CRM it belongs to.
@@ -54,7 +54,7 @@ pub struct NewAccount {
     /// The mailbox to open, where it is not the login's own (a shared mailbox).
     pub mailbox: Option<String>,
     /// The proved way in.
-    pub credential_id: CredentialId,
+    pub credential_id: C,
 }
 
 /// Keeps a new account, in state `syncing`, with a lease that nobody holds yet.
@@ -62,13 +62,38 @@ pub struct NewAccount {
 /// # Errors
 /// [`StoreError::AlreadyExists`] when this person has connected this address already.
 pub async fn create(tx: &Tx, new: NewAccount) -> Result<Account, StoreError> {
-    let now = tx.store().clock().now();
+    let credential_id = new.credential_id;
     let row = Account {
+        credential_id: Some(credential_id),
+        credential_generation: 1,
+        ..row_of(tx, new)
+    };
+    insert(tx, row).await
+}
+
+/// Keeps a new account that waits for an administrator's approval. Nobody looks after it: it has no credential yet.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_awaiting_admin(tx: &Tx, new: NewAccount<()>, cause: &str) -> Result<Account, StoreError> {
+    let row = Account {
+        state: AccountState::AwaitingAdmin,
+        state_cause: Some(cause.to_owned()),
+        state_who_can_act: WhoCanAct::Administrator,
+        ..row_of(tx, new)
+    };
+    insert(tx, row).await
+}
+
+fn row_of<C>(tx: &Tx, new: NewAccount<C>) -> Account {
+    let now = tx.store().clock().now();
+    Account {
         id: new.id,
         tenant_id: new.tenant_id,
         user_ref: new.user_ref,
         address: new.address,
         sender_name: new.sender_name,
+        signature: String::new(),
         provider_id: new.provider_id,
         imap_host: new.imap.host,
         imap_port: new.imap.port.into(),
@@ -78,8 +103,8 @@ pub async fn create(tx: &Tx, new: NewAccount) -> Result<Account, StoreError> {
         smtp_tls: new.smtp.tls,
         login: new.login,
         mailbox: new.mailbox,
-        credential_id: Some(new.credential_id),
-        credential_generation: 1,
+        credential_id: None,
+        credential_generation: 0,
         state: AccountState::Syncing,
         state_cause: None,
         state_who_can_act: WhoCanAct::Nobody,
@@ -97,7 +122,10 @@ pub async fn create(tx: &Tx, new: NewAccount) -> Result<Account, StoreError> {
         created_at: now,
         disconnected_at: None,
         purge_requested_at: None,
-    };
+    }
+}
+
+async fn insert(tx: &Tx, row: Account) -> Result<Account, StoreError> {
     account::Entity::insert(account::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.db())
         .await
@@ -466,4 +494,29 @@ pub async fn set_servers(
         .exec(tx.db())
         .await?;
     Ok(())
+}
+
+/// Notes how a person presents themselves in their mail: the name beside the address, and the text below.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the account is disconnected or gone.
+pub async fn set_presentation(
+    tx: &Tx,
+    id: AccountId,
+    sender_name: &str,
+    signature: &str,
+) -> Result<(), StoreError> {
+    use account::Column;
+    let updated = account::Entity::update_many()
+        .col_expr(Column::SenderName, Expr::value(sender_name.to_owned()))
+        .col_expr(Column::Signature, Expr::value(signature.to_owned()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::DisconnectedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::not_found("account", id))
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
     queue, sql,
 };
 
-pub use self::log::{EventFilter, find, list, traceparents};
+pub use self::log::{EventFilter, count_since, find, list, traceparents};
 
 /// Rows per statement: far below both databases' limits on values in one statement (32,766 and 65,535).
 const CHUNK: usize = 500;

@@ -396,3 +396,45 @@ pub async fn forget(tx: &Tx, id: FolderId) -> Result<(), StoreError> {
     folder::Entity::delete_by_id(id).exec(tx.db()).await?;
     Ok(())
 }
+
+/// Which folders of an account are fetched and which are not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn choices(
+    db: &impl ConnectionTrait,
+    account_id: AccountId,
+) -> Result<HashMap<FolderId, bool>, StoreError> {
+    Ok(folder::Entity::find()
+        .filter(folder::Column::AccountId.eq(account_id))
+        .filter(folder::Column::GoneAt.is_null())
+        .select_only()
+        .columns([folder::Column::Id, folder::Column::Synced])
+        .into_tuple()
+        .all(db)
+        .await?
+        .into_iter()
+        .collect())
+}
+
+/// Chooses whether these folders of an account are fetched. What is stored of them already stays. Folders of other
+/// accounts are left alone.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn choose(
+    tx: &Tx,
+    account_id: AccountId,
+    ids: &[FolderId],
+    synced: bool,
+) -> Result<(), StoreError> {
+    for chunk in ids.chunks(500) {
+        folder::Entity::update_many()
+            .col_expr(folder::Column::Synced, Expr::value(synced))
+            .filter(folder::Column::AccountId.eq(account_id))
+            .filter(folder::Column::Id.is_in(chunk.iter().copied()))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
+}

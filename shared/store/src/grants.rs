@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use postroom_crypto::{KeyRing, SealContext, SealedSecret};
 use postroom_events::{EventId, GrantId, GrantState, TenantId};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    UpdateMany, sea_query::Expr,
 };
 use secrecy::SecretString;
 
@@ -133,6 +134,43 @@ pub async fn in_use_of_person(
     let values = [provider_id.into(), subject.into(), GrantState::Active.into()];
     let found = db.query_one_raw(sql::statement(db, text, values)).await?;
     Ok(found.is_some())
+}
+
+/// The living grant of a tenant that stands for `subject` at a registration, newest first: what accounts share where nobody
+/// signs in at the provider.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_shared(
+    db: &impl ConnectionTrait,
+    tenant_id: TenantId,
+    provider_id: &str,
+    subject: &str,
+) -> Result<Option<Grant>, StoreError> {
+    Ok(grant::Entity::find()
+        .filter(grant::Column::TenantId.eq(tenant_id))
+        .filter(grant::Column::ProviderId.eq(provider_id))
+        .filter(grant::Column::Subject.eq(subject))
+        .filter(grant::Column::State.ne(GrantState::Revoked))
+        .order_by_desc(grant::Column::Id)
+        .one(db)
+        .await?)
+}
+
+/// The tenants that have living grants at a registration.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tenants_at(db: &impl ConnectionTrait, provider_id: &str) -> Result<Vec<TenantId>, StoreError> {
+    Ok(grant::Entity::find()
+        .select_only()
+        .column(grant::Column::TenantId)
+        .distinct()
+        .filter(grant::Column::ProviderId.eq(provider_id))
+        .filter(grant::Column::State.ne(GrantState::Revoked))
+        .into_tuple()
+        .all(db)
+        .await?)
 }
 
 /// The access token of a grant, if it has one.

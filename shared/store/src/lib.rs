@@ -14,9 +14,11 @@ mod sql;
 mod transaction;
 
 pub mod accounts;
+pub mod admin_approvals;
 pub mod authorization_requests;
 pub mod credentials;
 pub mod dead_letters;
+pub mod device_sign_ins;
 pub mod erasure;
 pub mod events;
 pub mod figures;

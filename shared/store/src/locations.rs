@@ -127,6 +127,25 @@ pub async fn count(
         .await?)
 }
 
+/// How many messages are unread, of each folder of an account that has some.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unread(
+    db: &impl ConnectionTrait,
+    account_id: AccountId,
+) -> Result<HashMap<FolderId, i64>, StoreError> {
+    // The condition is that of the index, word by word: nothing but unread messages is read.
+    let text = "select folder_id, count(*) as unread from locations where folder_id in (select id from folders where \
+                account_id = $1 and gone_at is null) and flags not like '%!\\Seen%' escape '!' group by folder_id";
+    let values = [Value::from(account_id)];
+    let mut unread = HashMap::new();
+    for row in db.query_all_raw(sql::statement(db, text, values)).await? {
+        unread.insert(row.try_get("", "folder_id")?, row.try_get("", "unread")?);
+    }
+    Ok(unread)
+}
+
 /// Everywhere that these messages lie.
 ///
 /// # Errors

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use postroom_events::{AccountId, FolderId, MessageId, PackId, TenantId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, SqlErr,
-    sea_query::{Expr, ExprTrait},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select, SqlErr,
+    sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
 use serde::{Deserialize, Serialize};
 
@@ -357,6 +357,65 @@ pub struct MessageFilter {
 /// # Errors
 /// When the database refuses.
 pub async fn list(db: &impl ConnectionTrait, filter: &MessageFilter) -> Result<Vec<Message>, StoreError> {
+    Ok(newest_first(filter)
+        .limit(filter.limit.clamp(1, 1000))
+        .all(db)
+        .await?)
+}
+
+/// A search looks at so many messages and no further.
+pub const SEARCHED_AT_MOST: u64 = 20_000;
+
+/// Messages whose subject or sender contains a text, newest first, among the first [`SEARCHED_AT_MOST`] that the filter
+/// takes. Upper and lower case are the same: on PostgreSQL in every script, on SQLite of ASCII letters.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn search(
+    db: &impl ConnectionTrait,
+    filter: &MessageFilter,
+    text: &str,
+) -> Result<Vec<Message>, StoreError> {
+    use message::Column;
+    let looked_at = newest_first(filter)
+        .select_only()
+        .column(Column::Id)
+        .limit(SEARCHED_AT_MOST)
+        .into_query();
+    // As it was typed, too: SQLite's lower() leaves an Ö as it is.
+    let patterns = [text.to_lowercase(), text.to_owned()].map(|text| containing(&text));
+    let mut matches = Condition::any();
+    for column in [Column::Subject, Column::FromName, Column::FromAddress] {
+        let lower = Func::lower(Expr::col((message::Entity, column)));
+        matches = matches
+            .add(Expr::expr(lower).like(patterns[0].clone()))
+            .add(Expr::col((message::Entity, column)).like(patterns[1].clone()));
+    }
+    Ok(message::Entity::find()
+        .filter(Column::Id.in_subquery(looked_at))
+        .filter(matches)
+        .order_by_desc(Column::ReceivedAt)
+        .order_by_desc(Column::Id)
+        .limit(filter.limit.clamp(1, 1000))
+        .all(db)
+        .await?)
+}
+
+/// The pattern of what contains a text; what means something in a pattern means itself.
+fn containing(text: &str) -> LikeExpr {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape('!')
+}
+
+fn newest_first(filter: &MessageFilter) -> Select<message::Entity> {
     use message::Column;
     let mut query = message::Entity::find()
         .filter(Column::AccountId.eq(filter.account_id))
@@ -380,12 +439,7 @@ pub async fn list(db: &impl ConnectionTrait, filter: &MessageFilter) -> Result<V
                 .or(Column::ReceivedAt.eq(time).and(Column::Id.lt(id))),
         );
     }
-    Ok(query
-        .order_by_desc(Column::ReceivedAt)
-        .order_by_desc(Column::Id)
-        .limit(filter.limit.clamp(1, 1000))
-        .all(db)
-        .await?)
+    query.order_by_desc(Column::ReceivedAt).order_by_desc(Column::Id)
 }
 
 /// One message, whoever it belongs to: for the services themselves.

@@ -26,6 +26,10 @@ pub struct NewSignInLink {
     pub digest: TokenDigest,
     /// The account that the person is to connect, if the link was made for one.
     pub draft: Option<Json>,
+    /// The only address that the person may add by it, if it was made for one.
+    pub expected_address: Option<String>,
+    /// Where the person goes afterwards: a URL that was checked.
+    pub return_url: Option<String>,
     /// How long it can be used.
     pub lifetime: Duration,
 }
@@ -55,6 +59,8 @@ pub async fn add_link(tx: &Tx, new: NewSignInLink) -> Result<SignInLink, StoreEr
         user_ref: new.user_ref,
         digest: new.digest.as_bytes().to_vec(),
         draft: new.draft,
+        expected_address: new.expected_address,
+        return_url: new.return_url,
         created_at: now,
         expires_at: clock::plus(now, new.lifetime),
         used_at: None,
@@ -131,6 +137,8 @@ pub async fn start(
         user_ref: user_ref.to_owned(),
         digest: digest.as_bytes().to_vec(),
         csrf_token,
+        expected_address: None,
+        return_url: None,
         created_at: now,
         expires_at: clock::plus(now, lifetime),
     };
@@ -138,6 +146,24 @@ pub async fn start(
         .exec_without_returning(tx.db())
         .await?;
     Ok(row)
+}
+
+/// Binds a session to what its link was made for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn bind(tx: &Tx, id: WebSessionId, link: &SignInLink) -> Result<(), StoreError> {
+    use web_session::Column;
+    web_session::Entity::update_many()
+        .col_expr(
+            Column::ExpectedAddress,
+            Expr::value(link.expected_address.clone()),
+        )
+        .col_expr(Column::ReturnUrl, Expr::value(link.return_url.clone()))
+        .filter(Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// The live session of a cookie with that digest.

@@ -176,6 +176,110 @@ async fn a_batch_is_stored_once_and_found_again_by_its_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_takes_what_was_typed_as_it_is() {
+    on_both(|store| async move {
+        let (_directory, packs) = common::packs();
+        let tenant_id = tenant(&store).await;
+        let account = account(&store, &keys(), tenant_id, "a@example.test").await;
+        let other = common::account(&store, &keys(), tenant_id, "b@example.test").await;
+        let inbox = folder(&store, account.id, "INBOX").await;
+        let sent = folder(&store, account.id, "Sent").await;
+        let theirs = folder(&store, other.id, "INBOX").await;
+        let subjects = [
+            "100% sure",
+            "100 sure",
+            "snake_case",
+            "snakeXcase",
+            "ÖL! ist teuer",
+            "Message",
+        ];
+        for (number, subject) in (1..).zip(subjects) {
+            let place = if number == 3 { &sent } else { &inbox };
+            let mut batch = prepare(&store, &packs, place, &[mail(number, "")]).await;
+            batch.new[0].subject = subject.to_owned();
+            let tx = store.begin("test.batch").await.unwrap();
+            messages::record_batch(&tx, batch).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        record(&store, &packs, &theirs, &[mail(99, "")]).await.unwrap();
+        let found = async |text: &str, folder_id| {
+            let filter = MessageFilter {
+                account_id: account.id,
+                folder_id,
+                before: None,
+                limit: 10,
+            };
+            let rows = messages::search(store.read(), &filter, text).await.unwrap();
+            rows.into_iter().map(|row| row.subject).collect::<Vec<_>>()
+        };
+        assert_eq!(found("0%", None).await, ["100% sure"]);
+        assert_eq!(found("E_C", None).await, ["snake_case"]);
+        assert_eq!(found("ÖL!", None).await, ["ÖL! ist teuer"]);
+        assert_eq!(
+            found("SURE", None).await,
+            ["100 sure", "100% sure"],
+            "newest first"
+        );
+        assert_eq!(found("snake", Some(inbox.id)).await, ["snakeXcase"]);
+        assert_eq!(found("'; drop table messages; --", None).await, [""; 0]);
+        let sender = messages::list(
+            store.read(),
+            &MessageFilter {
+                account_id: account.id,
+                folder_id: None,
+                before: None,
+                limit: 1,
+            },
+        )
+        .await
+        .unwrap()
+        .remove(0);
+        assert_eq!(found(&sender.from_address.to_uppercase(), None).await.len(), 6);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_messages_are_counted_by_folder_and_folders_are_chosen_by_their_owner() {
+    on_both(|store| async move {
+        let (_directory, packs) = common::packs();
+        let tenant_id = tenant(&store).await;
+        let account = account(&store, &keys(), tenant_id, "a@example.test").await;
+        let other = common::account(&store, &keys(), tenant_id, "b@example.test").await;
+        let inbox = folder(&store, account.id, "INBOX").await;
+        let archive = folder(&store, account.id, "Archive").await;
+        let theirs = folder(&store, other.id, "INBOX").await;
+        record(
+            &store,
+            &packs,
+            &inbox,
+            &[mail(1, ""), mail(2, "\\Answered \\Seen"), mail(3, "$NotSeen")],
+        )
+        .await
+        .unwrap();
+        record(&store, &packs, &archive, &[mail(4, "\\Seen")])
+            .await
+            .unwrap();
+        record(&store, &packs, &theirs, &[mail(5, "")]).await.unwrap();
+        let unread = locations::unread(store.read(), account.id).await.unwrap();
+        assert_eq!(unread, [(inbox.id, 2)].into());
+
+        let tx = store.begin("test.choose").await.unwrap();
+        folders::choose(&tx, account.id, &[archive.id, theirs.id], false)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let mine = folders::choices(store.read(), account.id).await.unwrap();
+        assert_eq!(mine, [(inbox.id, true), (archive.id, false)].into());
+        assert_eq!(
+            folders::choices(store.read(), other.id).await.unwrap(),
+            [(theirs.id, true)].into()
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_was_prepared_too_early_leaves_nothing_behind() {
     on_both(|store| async move {
         let (_directory, packs) = common::packs();

@@ -68,6 +68,8 @@ metric_names! {
     Gauge LEASES_HELD = "postroom_leases_held" [];
     /// Grants refreshed; outcome: refreshed, transient, operator, reauthorization, outdated.
     Counter TOKEN_REFRESHES = "postroom_token_refreshes_total" ["provider", "outcome"];
+    /// Seconds until what a registration signs in with ends: a client secret or a certificate.
+    Gauge REGISTRATION_SECONDS_LEFT = "postroom_oauth_registration_seconds_left" ["registration"];
     /// Seconds that a token endpoint took to answer.
     Histogram TOKEN_ENDPOINT_SECONDS = "postroom_token_endpoint_seconds" ["provider"];
     /// Sign-ins to mail servers; protocol: imap, smtp; outcome: accepted, refused, failed.

@@ -42,8 +42,26 @@ impl Folders {
         self.known.get_mut(&id).ok_or_else(missing)
     }
 
+    /// INBOX, unless its mail is not wanted.
     pub(super) fn inbox(&self) -> Option<FolderId> {
         self.by_role(FolderRole::Inbox)
+            .filter(|id| self.known.get(id).is_some_and(|folder| folder.row.synced))
+    }
+
+    /// Whether a folder's mail is fetched.
+    pub(super) fn is_synced(&self, id: FolderId) -> bool {
+        self.known.get(&id).is_some_and(KnownFolder::is_synced)
+    }
+
+    /// Takes over which folders are wanted. Gives whether one is that was not before.
+    fn choose(&mut self, choices: &HashMap<FolderId, bool>) -> bool {
+        let mut some_added = false;
+        for (id, folder) in &mut self.known {
+            let synced = choices.get(id).copied().unwrap_or(folder.row.synced);
+            some_added |= synced && !folder.row.synced;
+            folder.row.synced = synced;
+        }
+        some_added
     }
 
     pub(super) fn by_role(&self, role: FolderRole) -> Option<FolderId> {
@@ -191,6 +209,22 @@ impl MailboxSync<'_> {
                 let vanished = Vanished::whole_folder(self.fetcher, &row).await?;
                 self.vanished.push(vanished);
             }
+        }
+        Ok(())
+    }
+
+    /// Takes over which folders a person wants, before anything else is fetched.
+    pub(super) async fn heed_choices(&mut self) -> Result<(), StepError> {
+        let choices = folders::choices(self.fetcher.store.read(), self.account.id).await?;
+        if self.folders.choose(&choices) {
+            self.due.scan = self.now();
+        }
+        if self
+            .plan
+            .as_ref()
+            .is_some_and(|plan| !self.folders.is_synced(plan.folder_id))
+        {
+            self.plan = None;
         }
         Ok(())
     }

@@ -125,6 +125,7 @@ impl<'f> MailboxSync<'f> {
             if let Some(served) = self.heed_rows().await? {
                 return Ok(served);
             }
+            self.heed_choices().await?;
             Box::pin(self.look_after()).await?;
             if Box::pin(self.backfill()).await? {
                 continue;

@@ -53,7 +53,7 @@ impl MailboxSync<'_> {
                 folder_id: Some(folder_id),
             } => {
                 let known = folders::find(self.fetcher.store.read(), folder_id).await.is_ok()
-                    && self.folders.get(folder_id).is_ok();
+                    && self.folders.is_synced(folder_id);
                 if known {
                     self.visit(folder_id, Depth::Everything).await?;
                 }

@@ -1,6 +1,7 @@
 //! The fetcher against real servers: Dovecot, and both databases and buses.
 #![allow(clippy::unwrap_used)] // helpers outside of test functions
 
+mod choosing;
 mod first_sync;
 mod live;
 mod ownership;

@@ -1,17 +1,16 @@
 //! Asking the provider for new tokens, in the time that the hold leaves.
 
 use postroom_oauth::{
-    IdentityProvider, Tokens,
+    IdentityProvider, Mailbox, TokenError, Tokens,
     causes::{GRANT_EXPIRED, PROVIDER_TIMED_OUT, SIGN_IN_AGAIN},
 };
 use postroom_providers::OldRefreshToken;
 use postroom_runtime::HandledEvent;
 use postroom_store::{
-    grants,
+    Account, Grant, accounts, grants,
     refreshes::{Answer, HeldGrant},
 };
 use postroom_telemetry::names;
-use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 use super::trouble::Trouble;
@@ -36,11 +35,19 @@ pub(super) async fn ask(
         Err(_) => return Err(Trouble::of_cause(PROVIDER_TIMED_OUT, registration, Answer::Seen)),
     };
     let refresh_token = match grants::open_refresh_token(refresher.keys(), &held.grant) {
-        Ok(Some(refresh_token)) => refresh_token,
-        Ok(None) => return Err(Trouble::of_cause(GRANT_EXPIRED, provider.name(), Answer::Seen)),
+        Ok(None) if provider.is_delegated() => {
+            return Err(Trouble::of_cause(GRANT_EXPIRED, provider.name(), Answer::Seen));
+        }
+        Ok(refresh_token) => refresh_token,
         Err(error) => return Err(Trouble::secret_unreadable(&error)),
     };
-    let asked = refresh(refresher, &provider, registration, &refresh_token, deadline).await;
+    let user = match refresh_token {
+        Some(_) => None,
+        None => user_of(refresher, &held.grant).await?,
+    };
+    let mailbox = mailbox_of(&held.grant, user.as_ref());
+    let renewed = provider.renew(refresh_token.as_ref(), mailbox);
+    let asked = within(refresher, renewed, &provider, registration, deadline).await;
     let asked = asked.map_err(|trouble| blame_lost_rotation(trouble, held, &provider));
     match &asked {
         Ok(_) => delivery.answered("token.refresh", "accepted", None),
@@ -49,15 +56,39 @@ pub(super) async fn ask(
     asked
 }
 
-async fn refresh(
+/// The account that a token is obtained for, where nobody signs in: one that the registration still covers, if there is one.
+async fn user_of(refresher: &Refresher, grant: &Grant) -> Result<Option<Account>, Trouble> {
+    let mut accounts = accounts::of_grant(refresher.store().read(), grant.id)
+        .await
+        .map_err(|error| Trouble::database_unavailable(&error))?;
+    let covered = refresher
+        .identity()
+        .registration(&grant.provider_id)
+        .and_then(|registration| {
+            let covers = |account: &Account| registration.reach.covers(grant.tenant_id, &account.address);
+            accounts.iter().position(covers)
+        });
+    accounts.truncate(covered.map_or(1, |covered| covered + 1));
+    Ok(accounts.pop())
+}
+
+fn mailbox_of<'a>(grant: &'a Grant, user: Option<&'a Account>) -> Mailbox<'a> {
+    Mailbox {
+        tenant_id: grant.tenant_id,
+        account_id: user.map(|account| account.id),
+        address: user.map_or(grant.subject.as_str(), |account| account.address.as_str()),
+    }
+}
+
+async fn within(
     refresher: &Refresher,
+    renewed: impl Future<Output = Result<Tokens, TokenError>>,
     provider: &IdentityProvider,
     registration: &str,
-    refresh_token: &SecretString,
     deadline: Instant,
 ) -> Result<Tokens, Trouble> {
     let begun = Instant::now();
-    let asked = timeout_at(deadline, provider.refresh(refresh_token)).await;
+    let asked = timeout_at(deadline, renewed).await;
     metrics::histogram!(names::TOKEN_ENDPOINT_SECONDS, "provider" => refresher.label(registration))
         .record(begun.elapsed());
     match asked {

@@ -4,11 +4,13 @@
 mod asking;
 mod faults;
 mod log;
+mod obtained;
 mod outage;
 mod process;
 mod provider;
 mod reauthorization;
 mod refreshing;
+mod registrations;
 mod release;
 mod rig;
 mod rotation;

@@ -14,6 +14,7 @@ pub struct Model {
     pub user_ref: String,
     pub address: String,
     pub sender_name: String,
+    pub signature: String,
     pub provider_id: String,
     pub imap_host: String,
     pub imap_port: i32,

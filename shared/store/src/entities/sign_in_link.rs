@@ -16,6 +16,10 @@ pub struct Model {
     /// The account that the person is to connect by it, if it was made for one.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub draft: Option<Json>,
+    /// The only address that may be connected by it, if it was made for one.
+    pub expected_address: Option<String>,
+    /// Where the person goes afterwards.
+    pub return_url: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,

@@ -14,6 +14,10 @@ pub struct Model {
     pub user_ref: String,
     pub digest: Vec<u8>,
     pub csrf_token: String,
+    /// The only address that may be added, if the link was made for one.
+    pub expected_address: Option<String>,
+    /// Where the person goes afterwards.
+    pub return_url: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }

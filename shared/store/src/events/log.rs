@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use postroom_events::{EventEnvelope, EventId, TenantId};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
-use crate::{Backend, LoggedEvent, StoreError, database::backend_of, entities::logged_event, sql};
+use crate::{Backend, LoggedEvent, StoreError, Tx, database::backend_of, entities::logged_event, sql};
 
 /// Which events of the log to read.
 #[derive(Debug, Clone, Default)]
@@ -129,6 +129,28 @@ pub async fn find(
         .await?
         .map(from_row)
         .ok_or_else(|| StoreError::not_found("event", id))
+}
+
+/// How many events of a type a tenant has had about a subject since then. In the transaction that has just appended one, it
+/// counts what others committed before: appending waited for them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_since(
+    tx: &Tx,
+    tenant_id: TenantId,
+    subject: Uuid,
+    event_type: &str,
+    since: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    use logged_event::Column;
+    Ok(logged_event::Entity::find()
+        .filter(Column::TenantId.eq(tenant_id))
+        .filter(Column::Subject.eq(subject))
+        .filter(Column::EventType.eq(event_type))
+        .filter(Column::Time.gte(since))
+        .count(tx.db())
+        .await?)
 }
 
 /// The trace contexts of events, where they have one.
