@@ -13,8 +13,15 @@ if (form) {
     if (field && !touched.has(name)) field.value = value || "";
   };
   address.addEventListener("change", async () => {
-    const answer = await fetch("/accounts/preset?address=" + encodeURIComponent(address.value));
-    if (!answer.ok) return;
+    const asked = address.value;
+    note.textContent = "Looking for the mail servers of this address ...";
+    const answer = await fetch("/accounts/preset?address=" + encodeURIComponent(asked)).catch(() => null);
+    // Finding servers may take seconds: what was typed since then is asked about by itself.
+    if (address.value !== asked) return;
+    if (!answer || !answer.ok) {
+      note.textContent = "";
+      return;
+    }
     const preset = await answer.json();
     if (!preset.known) {
       note.textContent = "";

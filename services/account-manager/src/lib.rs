@@ -4,11 +4,12 @@
 //! and disconnects; `oauth` sends people to their identity provider and takes them back. `api` and `pages` only
 //! translate.
 //!
-//! Invariants: nothing of an account is kept before its way in was proved; whoever asks for something that belongs to
+//! Invariants: nothing of an account is kept before its way in was proved, but that an administrator has to approve it; whoever asks for something that belongs to
 //! somebody else learns no more than that it is not there; no page loads anything from elsewhere.
 
 mod accounts;
 mod api;
+mod attempts;
 pub mod connect;
 mod download;
 mod handler;
@@ -16,8 +17,10 @@ mod housekeeping;
 mod http;
 mod links;
 mod oauth;
+mod pace;
 mod pages;
 mod paging;
+mod return_url;
 mod service;
 mod state;
 

@@ -57,13 +57,40 @@ pub async fn make(
     user_ref: &str,
     draft: Option<Value>,
 ) -> Result<MadeLink, StoreError> {
+    let bound = Bound {
+        draft,
+        ..Bound::default()
+    };
+    make_bound(store, settings, tenant_id, user_ref, bound).await
+}
+
+/// What a link is bound to beside the person.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    /// The account that is to be connected, with all its fields.
+    pub(crate) draft: Option<Value>,
+    /// The only address that may be added.
+    pub(crate) expected_address: Option<String>,
+    /// Where the person goes afterwards, checked by [`return_url`](crate::return_url).
+    pub(crate) return_url: Option<String>,
+}
+
+async fn make_bound(
+    store: &Store,
+    settings: &ManagerSettings,
+    tenant_id: TenantId,
+    user_ref: &str,
+    bound: Bound,
+) -> Result<MadeLink, StoreError> {
     let (token, digest) = new_token("")?;
     let tx = store.begin("sign_in_link.make").await?;
     let link = NewSignInLink {
         tenant_id,
         user_ref: user_ref.to_owned(),
         digest,
-        draft,
+        draft: bound.draft,
+        expected_address: bound.expected_address,
+        return_url: bound.return_url,
         lifetime: settings.link_lifetime,
     };
     let row = sessions::add_link(&tx, link).await?;
@@ -78,8 +105,9 @@ pub(crate) async fn for_entering(
     state: &AppState,
     tenant_id: TenantId,
     user_ref: &str,
+    bound: Bound,
 ) -> Result<MadeLink, StoreError> {
-    make(state.store(), state.settings(), tenant_id, user_ref, None).await
+    make_bound(state.store(), state.settings(), tenant_id, user_ref, bound).await
 }
 
 /// A link that leads to the page where a person connects exactly this account.

@@ -50,6 +50,7 @@ pub fn state_of(parts: &Parts) -> anyhow::Result<AppState> {
     let settings = &parts.settings;
     let providers = Arc::new(settings.provider_catalogue()?);
     let identity = settings.identity_providers(&providers, Arc::clone(&parts.clock))?;
+    let discovery = settings.discovery(Arc::clone(&providers), Arc::clone(&parts.clock))?;
     Ok(AppState::new(Components {
         store: parts.store.clone(),
         packs: parts.packs.clone(),
@@ -57,6 +58,7 @@ pub fn state_of(parts: &Parts) -> anyhow::Result<AppState> {
         connector: settings.connector()?,
         providers,
         identity: Arc::new(identity),
+        discovery: Arc::new(discovery),
         settings: manager_settings(settings)?,
     }))
 }
@@ -66,5 +68,7 @@ fn manager_settings(settings: &Settings) -> anyhow::Result<ManagerSettings> {
         Some(name) => name,
         None => HostName::parse("localhost")?,
     };
-    Ok(ManagerSettings::new(settings.public_url(), ehlo_name))
+    let mut manager = ManagerSettings::new(settings.public_url(), ehlo_name);
+    manager.return_origins = settings.return_urls.clone();
+    Ok(manager)
 }

@@ -3,17 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use postroom_crypto::KeyRing;
+use postroom_discovery::Discovery;
 use postroom_mail::net::{Connector, HostName};
 use postroom_oauth::IdentityProviders;
 use postroom_providers::ProviderCatalogue;
 use postroom_store::{Store, packs::Packs};
 use url::Url;
 
+use crate::attempts::FailedProofs;
+use crate::pace::Pace;
+
 /// What an operator may decide about this service.
 #[derive(Debug, Clone)]
 pub struct ManagerSettings {
     /// The address under which people reach the pages.
     pub base_url: Url,
+    /// Origins that connect links may lead back to.
+    pub return_origins: Vec<Url>,
     /// How this machine introduces itself to submission servers.
     pub ehlo_name: HostName,
     /// How long a browser stays signed in.
@@ -30,6 +36,8 @@ pub struct ManagerSettings {
     pub max_message_bytes: usize,
     /// How long a mail is tried before it counts as failed.
     pub give_up_after: Duration,
+    /// How many addresses a tenant may have looked up in a minute.
+    pub discoveries_per_minute: u32,
 }
 
 impl ManagerSettings {
@@ -37,6 +45,7 @@ impl ManagerSettings {
     pub fn new(base_url: Url, ehlo_name: HostName) -> Self {
         Self {
             base_url,
+            return_origins: Vec::new(),
             ehlo_name,
             session_lifetime: Duration::from_secs(24 * 60 * 60),
             link_lifetime: Duration::from_secs(60 * 60),
@@ -45,6 +54,7 @@ impl ManagerSettings {
             request_time: Duration::from_secs(120),
             max_message_bytes: 25 * 1024 * 1024,
             give_up_after: Duration::from_secs(2 * 24 * 60 * 60),
+            discoveries_per_minute: 60,
         }
     }
 
@@ -75,18 +85,25 @@ pub struct Components {
     pub providers: Arc<ProviderCatalogue>,
     /// The identity providers that this Postroom is registered at.
     pub identity: Arc<IdentityProviders>,
+    /// What finds the servers of an address, and remembers them for all who ask.
+    pub discovery: Arc<Discovery>,
     /// What the operator decided.
     pub settings: ManagerSettings,
 }
 
 /// What every handler can reach. Clones share it.
 #[derive(Debug, Clone)]
-pub struct AppState(Arc<Components>);
+pub struct AppState(Arc<Components>, Arc<Pace>, Arc<FailedProofs>);
 
 impl AppState {
     /// Shares the components.
     pub fn new(components: Components) -> Self {
-        Self(Arc::new(components))
+        let pace = Pace::new(
+            Arc::clone(components.store.clock()),
+            components.settings.discoveries_per_minute,
+        );
+        let failed = FailedProofs::new(Arc::clone(components.store.clock()));
+        Self(Arc::new(components), Arc::new(pace), Arc::new(failed))
     }
 
     /// The database.
@@ -117,6 +134,21 @@ impl AppState {
     /// The identity providers that this Postroom is registered at.
     pub fn identity(&self) -> &IdentityProviders {
         &self.0.identity
+    }
+
+    /// What finds the servers of an address.
+    pub fn discovery(&self) -> &Discovery {
+        &self.0.discovery
+    }
+
+    /// How many addresses each tenant has had looked up.
+    pub(crate) fn discovery_pace(&self) -> &Pace {
+        &self.1
+    }
+
+    /// The proofs that failed of late.
+    pub(crate) fn failed_proofs(&self) -> &FailedProofs {
+        &self.2
     }
 
     /// What the operator decided.

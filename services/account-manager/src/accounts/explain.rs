@@ -124,6 +124,7 @@ const CAUSES: &[(&str, &str)] = &[
         "The mail server no longer offers encryption there, so nothing was sent to it. Connect the account again with TLS \
          from the start.",
     ),
+    ("admin_approved", "Your administrator has approved. Connect now."),
     // A person's own decisions.
     (
         "paused_by_user",

@@ -4,7 +4,7 @@ use postroom_events::{AccountDisconnected, AccountSettingsChanged, AccountState,
 use postroom_store::{
     Account, Store, StoreError, Tx,
     accounts::{self, StateChange},
-    events,
+    admin_approvals, events,
 };
 
 use crate::http::problem::Problem;
@@ -74,6 +74,7 @@ pub(crate) async fn disconnect(
     refuse_disconnected(account)?;
     let tx = store.begin("account.disconnect").await?;
     accounts::set_disconnected(&tx, account.id, purge).await?;
+    admin_approvals::settle(&tx, account.id).await?;
     let (to, cause) = (AccountState::Disconnected, Some("disconnected_by_user"));
     change(&tx, metadata, account, to, cause, WhoCanAct::Nobody).await?;
     let event = AccountDisconnected {

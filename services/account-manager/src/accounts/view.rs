@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use postroom_events::{
     AccountId, AccountState, AuthenticationMethod, CredentialId, SendCondition, WhoCanAct,
 };
-use postroom_store::{Account, StoreError, credentials};
+use postroom_store::{Account, StoreError, admin_approvals, credentials};
 use serde::Serialize;
 
 use super::explain::{NextStep, explain, explain_sending};
@@ -19,6 +19,7 @@ pub(crate) struct AccountView {
     pub(crate) user_ref: String,
     pub(crate) address: String,
     pub(crate) sender_name: String,
+    pub(crate) signature: String,
     pub(crate) provider: String,
     pub(crate) imap: ServerView,
     pub(crate) smtp: ServerView,
@@ -30,6 +31,9 @@ pub(crate) struct AccountView {
     pub(crate) sentence: String,
     pub(crate) who_can_act: WhoCanAct,
     pub(crate) next_step: Option<NextStepView>,
+    /// The link to pass on to an administrator, while an approval is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_consent_url: Option<String>,
     pub(crate) sending: SendingView,
     pub(crate) progress: ProgressView,
     pub(crate) last_success_at: Option<DateTime<Utc>>,
@@ -82,10 +86,26 @@ pub(crate) async fn methods_of(
     credentials::methods(state.store().read(), &ids).await
 }
 
+/// The link that each of the accounts waits to be approved by, in one query.
+async fn approval_links(
+    state: &AppState,
+    accounts: &[Account],
+) -> Result<HashMap<AccountId, String>, StoreError> {
+    let ids: Vec<_> = accounts.iter().map(|account| account.id).collect();
+    let approvals = admin_approvals::of_accounts(state.store(), &ids).await?;
+    let link = |token: &str| state.settings().page(&format!("/approve/{token}"));
+    Ok(approvals
+        .iter()
+        .map(|approval| (approval.account_id, link(&approval.token)))
+        .collect())
+}
+
 /// One account.
 pub(crate) async fn show(state: &AppState, account: Account) -> Result<AccountView, StoreError> {
-    let methods = methods_of(state, std::slice::from_ref(&account)).await?;
-    Ok(view(state, account, &methods))
+    let mut shown = show_all(state, vec![account.clone()]).await?;
+    shown
+        .pop()
+        .ok_or_else(|| StoreError::not_found("account", account.id))
 }
 
 /// Several accounts.
@@ -94,9 +114,13 @@ pub(crate) async fn show_all(
     accounts: Vec<Account>,
 ) -> Result<Vec<AccountView>, StoreError> {
     let methods = methods_of(state, &accounts).await?;
+    let mut links = approval_links(state, &accounts).await?;
     Ok(accounts
         .into_iter()
-        .map(|account| view(state, account, &methods))
+        .map(|account| AccountView {
+            admin_consent_url: links.remove(&account.id),
+            ..view(state, account, &methods)
+        })
         .collect())
 }
 
@@ -129,6 +153,7 @@ fn view(
         user_ref: account.user_ref,
         address: account.address,
         sender_name: account.sender_name,
+        signature: account.signature,
         provider: account.provider_id,
         login: account.login,
         credential_generation: account.credential_generation,
@@ -136,6 +161,7 @@ fn view(
         cause: account.state_cause,
         sentence: explanation.sentence,
         who_can_act: account.state_who_can_act,
+        admin_consent_url: None,
         next_step: explanation.next_step.map(|kind| NextStepView { kind, url }),
         sending,
         progress: ProgressView {

@@ -3,6 +3,8 @@
 mod accounts;
 mod attachments;
 mod dead_letters;
+mod device_sign_ins;
+mod discover;
 mod events;
 mod folders;
 mod messages;
@@ -49,6 +51,8 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/providers", get(providers::list))
+        .route("/v1/discover", get(discover::discover))
+        .route("/v1/device-sign-ins/{id}", get(device_sign_ins::show))
         .route("/v1/sign-in-links", post(sign_in_links::create))
         .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/dead-letters/{id}/requeue", post(dead_letters::requeue))

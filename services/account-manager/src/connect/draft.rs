@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use super::servers::ServerInput;
 use super::{
-    fields::{check_login, check_mailbox, check_sender_name, check_user_ref, find_provider, not_offered},
+    fields::{
+        check_login, check_mailbox, check_sender_name, check_signs_in_as, check_user_ref, find_provider,
+        not_offered,
+    },
     servers::{IMAP, SMTP},
 };
 use crate::http::problem::FieldProblem;
@@ -28,6 +31,7 @@ pub(crate) struct DraftInput {
     pub(crate) login: String,
     pub(crate) method: AuthenticationMethod,
     pub(crate) registration: String,
+    pub(crate) signs_in_as: String,
 }
 
 /// An account that is to be connected, or connected again: checked, not yet proved. Holds no secret.
@@ -53,6 +57,9 @@ pub struct ConnectDraft {
     pub method: AuthenticationMethod,
     /// The OAuth registration to sign in by, if it was named.
     pub registration: Option<String>,
+    /// The address of the person who signs in at the provider, where the mailbox is shared and not their own.
+    #[serde(default)]
+    pub signs_in_as: Option<String>,
 }
 
 impl DraftInput {
@@ -82,29 +89,50 @@ impl DraftInput {
         if let Some(problem) = preset.and_then(|provider| not_offered(provider, self.method)) {
             problems.push(problem);
         }
-        match (address, user_ref, sender_name, imap, smtp, login) {
-            (Some(address), Some(user_ref), Some(sender_name), Some(imap), Some(smtp), Some(login))
-                if problems.is_empty() =>
-            {
-                Ok(ConnectDraft {
-                    account_id: None,
-                    user_ref,
-                    address,
-                    sender_name,
-                    provider_id: preset.map_or(CUSTOM, |provider| provider.id.as_str()).to_owned(),
-                    imap,
-                    smtp,
-                    login,
-                    method: self.method,
-                    registration: some_text(self.registration),
-                })
-            }
+        let signs_in_as = keep(&mut problems, check_signs_in_as(&self.signs_in_as, self.method));
+        match (address, user_ref, sender_name, imap, smtp, login, signs_in_as) {
+            (
+                Some(address),
+                Some(user_ref),
+                Some(sender_name),
+                Some(imap),
+                Some(smtp),
+                Some(login),
+                Some(signs_in_as),
+            ) if problems.is_empty() => Ok(ConnectDraft {
+                account_id: None,
+                user_ref,
+                address,
+                sender_name,
+                provider_id: preset.map_or(CUSTOM, |provider| provider.id.as_str()).to_owned(),
+                imap,
+                smtp,
+                login,
+                method: self.method,
+                registration: some_text(self.registration),
+                signs_in_as,
+            }),
             _ => Err(problems),
         }
     }
 }
 
 impl ConnectDraft {
+    /// The address that the provider is to name as that of the person who signs in.
+    pub fn person(&self) -> &str {
+        self.signs_in_as.as_deref().unwrap_or(&self.address)
+    }
+
+    /// The mailbox to open, where it is not the person's own: it is named in their place when signing in to IMAP.
+    pub fn shared_mailbox(&self) -> Option<String> {
+        self.signs_in_as.as_ref().map(|_| self.address.clone())
+    }
+
+    /// The name to sign in to IMAP with.
+    pub fn imap_login(&self) -> String {
+        self.shared_mailbox().unwrap_or_else(|| self.login.clone())
+    }
+
     /// The name to sign in to SMTP with, where the provider wants another one there.
     pub fn smtp_login(&self, catalogue: &ProviderCatalogue) -> String {
         catalogue
@@ -130,6 +158,7 @@ pub(crate) fn input_of(account: &Account, method: AuthenticationMethod) -> Draft
         login: account.login.clone(),
         method,
         registration: String::new(),
+        signs_in_as: String::new(),
     }
 }
 
@@ -176,6 +205,7 @@ mod tests {
             login: String::new(),
             method: AuthenticationMethod::Password,
             registration: String::new(),
+            signs_in_as: String::new(),
         }
     }
 

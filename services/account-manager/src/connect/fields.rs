@@ -18,7 +18,7 @@ fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-pub(super) fn check_mailbox(entered: &str) -> Result<String, FieldProblem> {
+pub(crate) fn check_mailbox(entered: &str) -> Result<String, FieldProblem> {
     // Only blanks at the ends are forgiven: a line break is never a slip of the pen.
     let address = entered.trim_matches(' ');
     let refused = |why: String| {
@@ -95,6 +95,26 @@ pub(crate) fn check_password(password: &str) -> Result<(), FieldProblem> {
         ));
     }
     Ok(())
+}
+
+/// The person who signs in for a shared mailbox; only OAuth 2.0 knows the difference.
+pub(super) fn check_signs_in_as(
+    entered: &str,
+    method: AuthenticationMethod,
+) -> Result<Option<String>, FieldProblem> {
+    if entered.trim().is_empty() {
+        return Ok(None);
+    }
+    let refused = |detail: &str| FieldProblem::new("signs_in_as", "invalid_signs_in_as", detail);
+    if method != AuthenticationMethod::OAuth2 {
+        return Err(refused(
+            "signs_in_as is for OAuth 2.0 alone. With a password, name the person in login.",
+        ));
+    }
+    let address = check_mailbox(entered).map_err(|_| {
+        refused("signs_in_as is not an email address. Name the person who has access to the shared mailbox.")
+    })?;
+    Ok(Some(address))
 }
 
 pub(super) fn check_login(

@@ -4,12 +4,12 @@ use postroom_crypto::KeyRing;
 use postroom_events::{
     AccountConnected, AccountId, AccountState, AccountStateChanged, AuthenticationMethod,
     AuthenticationMethodChanged, CredentialId, Event, EventMetadata, GrantId, GrantState, SendBlocked,
-    SendCondition, SendUnblocked, TenantId, TokenRefreshed, WhoCanAct,
+    SendCondition, SendUnblocked, TokenRefreshed, WhoCanAct,
 };
 use postroom_store::{
     Account, Grant, Store, StoreError, Tx,
     accounts::{self, NewAccount, StateChange},
-    credentials, events,
+    admin_approvals, credentials, events,
     grants::{self, NewGrant, NewTokens},
 };
 use secrecy::SecretString;
@@ -23,7 +23,12 @@ use super::{
 #[derive(Debug)]
 pub(crate) enum ProvedSecret {
     Password(SecretString),
+    /// What a person has permitted.
     Grant(NewGrant),
+    /// A token that was obtained without a person: accounts of the same subject share the grant.
+    ObtainedTokens(NewGrant),
+    /// A living grant that is shared.
+    SharedGrant(GrantId),
 }
 
 /// Keeps a new account.
@@ -37,7 +42,7 @@ pub(crate) async fn keep_new(
 ) -> Result<Account, StoreError> {
     let tenant_id = metadata.tenant_id;
     let tx = store.begin("account.connect").await?;
-    let (credential_id, grant_id) = add_credential(&tx, keys, tenant_id, draft.method, secret).await?;
+    let (credential_id, grant_id) = add_credential(&tx, keys, metadata, draft.method, secret).await?;
     let account = accounts::create(
         &tx,
         NewAccount {
@@ -50,7 +55,7 @@ pub(crate) async fn keep_new(
             imap: draft::stored(&draft.imap),
             smtp: draft::stored(&draft.smtp),
             login: draft.login.clone(),
-            mailbox: None,
+            mailbox: draft.shared_mailbox(),
             credential_id,
         },
     )
@@ -106,7 +111,8 @@ pub(crate) async fn keep_again(
     )
     .await?;
     let generation = match (same_grant(&tx, &current, &secret).await?, secret) {
-        (Some(grant), ProvedSecret::Grant(new)) => {
+        (Some(_), ProvedSecret::SharedGrant(_)) => current.credential_generation,
+        (Some(grant), ProvedSecret::Grant(new) | ProvedSecret::ObtainedTokens(new)) => {
             renew_grant(&tx, keys, metadata, &grant, &new).await?;
             current.credential_generation
         }
@@ -115,6 +121,7 @@ pub(crate) async fn keep_again(
     let sending = note_sending(&tx, &current, generation, proof).await?;
     events::append(&tx, metadata, sending.into_iter().collect()).await?;
     reconnected(&tx, metadata, &current).await?;
+    admin_approvals::settle(&tx, account.id).await?;
     let account = accounts::find(tx.db(), account.id).await?;
     tx.commit().await?;
     Ok(account)
@@ -123,26 +130,49 @@ pub(crate) async fn keep_again(
 async fn add_credential(
     tx: &Tx,
     keys: &KeyRing,
-    tenant_id: TenantId,
+    metadata: &EventMetadata,
     method: AuthenticationMethod,
     secret: ProvedSecret,
 ) -> Result<(CredentialId, Option<GrantId>), StoreError> {
-    match secret {
+    let tenant_id = metadata.tenant_id;
+    let grant_id = match secret {
         ProvedSecret::Password(password) => {
             let id = credentials::add_password(tx, keys, tenant_id, method, &password).await?;
-            Ok((id, None))
+            return Ok((id, None));
         }
-        ProvedSecret::Grant(new) => {
-            let grant_id = grants::add(tx, keys, new).await?;
-            let id = credentials::add_grant(tx, tenant_id, grant_id).await?;
-            Ok((id, Some(grant_id)))
+        ProvedSecret::Grant(new) => grants::add(tx, keys, new).await?,
+        ProvedSecret::ObtainedTokens(new) => share(tx, keys, metadata, new).await?,
+        ProvedSecret::SharedGrant(id) => {
+            // It may have been given back since the proof.
+            if grants::find(tx.db(), tenant_id, id).await?.state == GrantState::Revoked {
+                return Err(StoreError::outdated("grant", id));
+            }
+            id
         }
+    };
+    let id = credentials::add_grant(tx, tenant_id, grant_id).await?;
+    Ok((id, Some(grant_id)))
+}
+
+/// The grant that obtained tokens belong to: the one that there is already, renewed by them, or a new one.
+async fn share(
+    tx: &Tx,
+    keys: &KeyRing,
+    metadata: &EventMetadata,
+    new: NewGrant,
+) -> Result<GrantId, StoreError> {
+    match grants::find_shared(tx.db(), new.tenant_id, &new.provider_id, &new.subject).await? {
+        Some(grant) => {
+            renew_grant(tx, keys, metadata, &grant, &new).await?;
+            Ok(grant.id)
+        }
+        None => grants::add(tx, keys, new).await,
     }
 }
 
 /// The account's own grant, if the new tokens are the same person's at the same provider and it was not revoked.
 async fn same_grant(tx: &Tx, account: &Account, secret: &ProvedSecret) -> Result<Option<Grant>, StoreError> {
-    let (ProvedSecret::Grant(new), Some(credential_id)) = (secret, account.credential_id) else {
+    let Some(credential_id) = account.credential_id else {
         return Ok(None);
     };
     let credential = credentials::find(tx.db(), account.tenant_id, credential_id).await?;
@@ -150,10 +180,14 @@ async fn same_grant(tx: &Tx, account: &Account, secret: &ProvedSecret) -> Result
         return Ok(None);
     };
     let grant = grants::find(tx.db(), account.tenant_id, grant_id).await?;
-    let same = grant.provider_id == new.provider_id
-        && grant.subject == new.subject
-        && grant.state != GrantState::Revoked;
-    Ok(same.then_some(grant))
+    let same = match secret {
+        ProvedSecret::Password(_) => false,
+        ProvedSecret::SharedGrant(id) => grant.id == *id,
+        ProvedSecret::Grant(new) | ProvedSecret::ObtainedTokens(new) => {
+            grant.provider_id == new.provider_id && grant.subject == new.subject
+        }
+    };
+    Ok((same && grant.state != GrantState::Revoked).then_some(grant))
 }
 
 /// Stores new tokens in a grant, and starts every account again that signs in with it.
@@ -208,17 +242,27 @@ async fn change_credential(
     method: AuthenticationMethod,
     secret: ProvedSecret,
 ) -> Result<i64, StoreError> {
-    let (credential_id, grant_id) = add_credential(tx, keys, account.tenant_id, method, secret).await?;
+    let (credential_id, grant_id) = add_credential(tx, keys, metadata, method, secret).await?;
     let generation =
         accounts::set_credential(tx, account.id, account.credential_generation, credential_id).await?;
-    let event = AuthenticationMethodChanged {
-        account_id: account.id,
-        credential_generation: generation,
-        method,
-        grant_id,
-        previous_credential_id: account.credential_id,
+    let event: Event = match account.credential_id {
+        // It has waited for an administrator until now.
+        None => AccountConnected {
+            account_id: account.id,
+            credential_generation: generation,
+            grant_id,
+        }
+        .into(),
+        previous_credential_id => AuthenticationMethodChanged {
+            account_id: account.id,
+            credential_generation: generation,
+            method,
+            grant_id,
+            previous_credential_id,
+        }
+        .into(),
     };
-    events::append(tx, metadata, vec![event.into()]).await?;
+    events::append(tx, metadata, vec![event]).await?;
     Ok(generation)
 }
 

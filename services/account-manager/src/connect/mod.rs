@@ -3,14 +3,19 @@
 
 pub mod draft;
 pub(crate) mod fields;
+mod find_servers;
 mod keep;
+pub(crate) mod obtained;
 mod password;
 mod problems;
 mod prove;
 mod registration;
 mod servers;
+mod tokens;
 
+pub(crate) use find_servers::{discovered, find_servers, login_of, servers_of};
 pub(crate) use keep::{ProvedSecret, keep_again, keep_new};
 pub(crate) use password::{connect, connect_again, refuse_known};
 pub(crate) use prove::{Proof, Secret, prove};
-pub(crate) use registration::{Choice, choose, selectable};
+pub(crate) use registration::{Choice, choose, choose_for_person, selectable};
+pub(crate) use tokens::new_tokens;

@@ -4,7 +4,9 @@ use postroom_events::EventMetadata;
 use postroom_store::{Account, ConnectionTrait, StoreError, accounts};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ProvedSecret, Secret, draft::ConnectDraft, fields::check_password, keep_again, keep_new, prove};
+use super::{
+    Proof, ProvedSecret, Secret, draft::ConnectDraft, fields::check_password, keep_again, keep_new, prove,
+};
 use crate::{http::problem::Problem, state::AppState};
 
 /// Proves the password and keeps a new account. Nothing is kept when anything fails.
@@ -16,12 +18,19 @@ pub(crate) async fn connect(
 ) -> Result<Account, Problem> {
     check_password(password.expose_secret()).map_err(|problem| Problem::fields(vec![problem]))?;
     refuse_known(state, metadata, draft).await?;
-    let proof = prove(state, draft, Secret::Password(&password))
-        .await
-        .map_err(Problem::fields)?;
-    let secret = ProvedSecret::Password(password);
-    match keep_new(state.store(), state.keys(), metadata, draft, secret, &proof).await {
-        // Somebody else was quicker.
+    let proof = prove(state, metadata.tenant_id, draft, Secret::Password(&password)).await?;
+    keep_first(state, metadata, draft, ProvedSecret::Password(password), &proof).await
+}
+
+/// Keeps a new account; where somebody else was quicker, theirs is named.
+pub(super) async fn keep_first(
+    state: &AppState,
+    metadata: &EventMetadata,
+    draft: &ConnectDraft,
+    secret: ProvedSecret,
+    proof: &Proof,
+) -> Result<Account, Problem> {
+    match keep_new(state.store(), state.keys(), metadata, draft, secret, proof).await {
         Err(StoreError::AlreadyExists { .. }) => {
             // Read in a transaction: it sees what is being committed along with it.
             let tx = state.store().begin("account.known").await?;
@@ -43,9 +52,7 @@ pub(crate) async fn connect_again(
     password: SecretString,
 ) -> Result<Account, Problem> {
     check_password(password.expose_secret()).map_err(|problem| Problem::fields(vec![problem]))?;
-    let proof = prove(state, draft, Secret::Password(&password))
-        .await
-        .map_err(Problem::fields)?;
+    let proof = prove(state, metadata.tenant_id, draft, Secret::Password(&password)).await?;
     let secret = ProvedSecret::Password(password);
     Ok(keep_again(
         state.store(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postroom_events::TenantId;
 use postroom_mail::{
     imap::ImapSession,
     sasl::SignIn,
@@ -15,7 +16,11 @@ use super::{
     draft::ConnectDraft,
     problems::{self, Field, Half},
 };
-use crate::{http::problem::FieldProblem, state::AppState};
+use crate::{
+    attempts::Whose,
+    http::problem::{FieldProblem, Problem},
+    state::AppState,
+};
 
 /// What an account signs in with while it is proved.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +41,38 @@ pub(crate) enum Proof {
     },
 }
 
-/// Signs in to both servers. Gives all that failed, never only the first.
+/// Signs in to both servers. Gives all that failed, never only the first. Whoever failed too often has to wait: mail
+/// servers lock mailboxes, and nobody is to try passwords through us.
 pub(crate) async fn prove(
+    state: &AppState,
+    tenant_id: TenantId,
+    draft: &ConnectDraft,
+    secret: Secret<'_>,
+) -> Result<Proof, Problem> {
+    let whose = [Whose::Mailbox(&draft.address), Whose::Person(&draft.user_ref)];
+    state.failed_proofs().check(tenant_id, whose).map_err(too_many)?;
+    let proved = sign_in_to_both(state, draft, secret).await;
+    proved.map_err(|problems| {
+        state.failed_proofs().note(tenant_id, whose);
+        Problem::fields(problems)
+    })
+}
+
+fn too_many(wait: Duration) -> Problem {
+    // Whole seconds, rounded up: who comes back then is let through.
+    let seconds = wait.as_secs() + 1;
+    let sentence = format!(
+        "Signing in failed too often within a short time. Check what you entered, and try again in {seconds} seconds."
+    );
+    Problem::new(
+        axum::http::StatusCode::TOO_MANY_REQUESTS,
+        "too_many_attempts",
+        sentence,
+    )
+    .with("retry_after", seconds)
+}
+
+async fn sign_in_to_both(
     state: &AppState,
     draft: &ConnectDraft,
     secret: Secret<'_>,
@@ -74,7 +109,7 @@ async fn prove_imap(
     secret: Secret<'_>,
     provider: Option<&Provider>,
 ) -> Result<(), FieldProblem> {
-    let sign_in = sign_in(draft.login.clone(), secret);
+    let sign_in = sign_in(draft.imap_login(), secret);
     let session = ImapSession::connect(state.connector(), &draft.imap, &sign_in)
         .await
         .map_err(|error| problems::of_imap(&error, draft, provider))?;

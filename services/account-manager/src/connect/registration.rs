@@ -1,5 +1,6 @@
 //! Which of the operator's OAuth registrations serves a mailbox.
 
+use postroom_events::TenantId;
 use postroom_oauth::IdentityProviders;
 use postroom_providers::{IdentitySource, OAuthRegistration, ProviderCatalogue};
 
@@ -19,7 +20,9 @@ pub(crate) struct Choice {
 pub(crate) fn selectable(identity: &IdentityProviders) -> Vec<Choice> {
     identity
         .registrations()
-        .filter(|(registration, _)| matches!(registration.source, IdentitySource::Issuer(_)))
+        .filter(|(registration, _)| {
+            registration.kind.is_delegated() && matches!(registration.source, IdentitySource::Issuer(_))
+        })
         .map(|(registration, name)| Choice {
             id: registration.id.clone(),
             name: name.to_owned(),
@@ -27,34 +30,60 @@ pub(crate) fn selectable(identity: &IdentityProviders) -> Vec<Choice> {
         .collect()
 }
 
-/// The registration for a draft: the one named, the one at the mailbox's provider, or the only one there is to choose.
+/// As [`choose`], where a person signs in at the provider: by no other registration may a person open a mailbox.
+pub(crate) fn choose_for_person<'i>(
+    identity: &'i IdentityProviders,
+    catalogue: &ProviderCatalogue,
+    tenant_id: TenantId,
+    draft: &ConnectDraft,
+) -> Result<&'i OAuthRegistration, FieldProblem> {
+    let chosen = choose(identity, catalogue, tenant_id, draft)?;
+    match chosen.kind.is_delegated() {
+        true => Ok(chosen),
+        false => Err(problem(
+            "unknown_registration",
+            "People cannot sign in with this OAuth registration. Choose another way to sign in.".to_owned(),
+        )),
+    }
+}
+
+/// The registration for a draft: the one named, which may be one that asks no person; the one at the mailbox's provider; or
+/// the only one there is to choose. One that is not for this tenant and address does not exist.
 pub(crate) fn choose<'i>(
     identity: &'i IdentityProviders,
     catalogue: &ProviderCatalogue,
+    tenant_id: TenantId,
     draft: &ConnectDraft,
 ) -> Result<&'i OAuthRegistration, FieldProblem> {
+    let covers = |registration: &&OAuthRegistration| registration.reach.covers(tenant_id, &draft.address);
     if let Some(named) = &draft.registration {
-        return identity.registration(named).ok_or_else(|| {
+        return identity.registration(named).filter(covers).ok_or_else(|| {
             let known: Vec<_> = identity
                 .registrations()
-                .map(|(known, _)| known.id.as_str())
+                .map(|(known, _)| known)
+                .filter(covers)
+                .map(|known| known.id.as_str())
                 .collect();
             problem(
                 "unknown_registration",
                 format!(
-                    "There is no OAuth registration with that name. Choose one of: {}.",
+                    "There is no OAuth registration with that name for this mailbox. Choose one of: {}.",
                     known.join(", ")
                 ),
             )
         });
     }
-    let by_provider = catalogue
-        .by_id(&draft.provider_id)
-        .and_then(|provider| identity.registration_for(provider));
+    let by_provider = catalogue.by_id(&draft.provider_id).and_then(|provider| {
+        identity
+            .registrations_for(provider)
+            .find(|registration| registration.kind.is_delegated() && covers(registration))
+    });
     if let Some(registration) = by_provider {
         return Ok(registration);
     }
-    match selectable(identity).as_slice() {
+    let fits = |choice: &Choice| identity.registration(&choice.id).filter(covers).is_some();
+    let choices: Vec<_> = selectable(identity).into_iter().filter(fits).collect();
+    match choices.as_slice() {
         [] => Err(problem(
             "oauth_not_configured",
             "This Postroom is not registered with the identity provider of this mailbox, so OAuth 2.0 cannot be used. \

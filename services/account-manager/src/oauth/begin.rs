@@ -1,12 +1,12 @@
 //! The way out: a request for authorization, bound to this browser, this tenant and this provider.
 
-use axum::http::StatusCode;
 use postroom_crypto::TokenDigest;
-use postroom_oauth::{AuthorizationOptions, TokenError};
+use postroom_oauth::AuthorizationOptions;
 use postroom_providers::OAuthRegistration;
 use postroom_store::{
-    WebSession,
+    StoreError, WebSession, accounts,
     authorization_requests::{self, NewAuthorizationRequest},
+    credentials, grants,
 };
 use secrecy::ExposeSecret;
 use url::Url;
@@ -30,22 +30,18 @@ pub(crate) async fn begin(
     session: &WebSession,
     draft: &ConnectDraft,
 ) -> Result<Started, Problem> {
-    let registration = connect::choose(state.identity(), state.providers(), draft)
+    let draft = &with_person(state, session, draft).await?;
+    let (identity, providers) = (state.identity(), state.providers());
+    let registration = connect::choose_for_person(identity, providers, session.tenant_id, draft)
         .map_err(|problem| Problem::fields(vec![problem]))?;
-    let provider = state
-        .identity()
-        .get(&registration.id)
-        .await
-        .map_err(|error| unavailable(&error))?
-        .ok_or_else(Problem::internal)?;
-    let redirect_uri = redirect_uri(state, registration)?;
+    let provider = identity.get(&registration.id).await?;
+    let provider = provider.ok_or_else(Problem::internal)?;
+    let redirect_uri = redirect_uri(state, registration, "/oauth/callback")?;
     let options = AuthorizationOptions {
-        login_hint: Some(&draft.address),
+        login_hint: Some(draft.person()),
         ..AuthorizationOptions::default()
     };
-    let request = provider
-        .authorization_request(&redirect_uri, options)
-        .map_err(|error| unavailable(&error))?;
+    let request = provider.authorization_request(&redirect_uri, options)?;
     let tx = state.store().begin("authorization.begin").await?;
     let new = NewAuthorizationRequest {
         tenant_id: session.tenant_id,
@@ -69,19 +65,37 @@ pub(crate) async fn begin(
 }
 
 /// Exactly the URL that is registered at the provider.
-fn redirect_uri(state: &AppState, registration: &OAuthRegistration) -> Result<Url, Problem> {
+pub(super) fn redirect_uri(
+    state: &AppState,
+    registration: &OAuthRegistration,
+    path: &str,
+) -> Result<Url, Problem> {
     let base = registration
         .redirect_base
         .as_ref()
         .unwrap_or(&state.settings().base_url);
-    let address = format!("{}/oauth/callback", base.as_str().trim_end_matches('/'));
+    let address = format!("{}{path}", base.as_str().trim_end_matches('/'));
     Url::parse(&address).map_err(|error| {
         tracing::error!(registration.id, %error, "The redirect URL of an OAuth registration is not a URL");
         Problem::internal()
     })
 }
 
-/// The identity provider cannot be used at the moment; the sentence says who can change that.
-fn unavailable(error: &TokenError) -> Problem {
-    Problem::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string())
+/// Whoever signs in again for a shared mailbox must be the person who did before.
+async fn with_person(
+    state: &AppState,
+    session: &WebSession,
+    draft: &ConnectDraft,
+) -> Result<ConnectDraft, StoreError> {
+    let mut draft = draft.clone();
+    let (db, tenant_id) = (state.store().read(), session.tenant_id);
+    if let (Some(id), None) = (draft.account_id, &draft.signs_in_as) {
+        let account = accounts::find_owned(db, tenant_id, Some(&session.user_ref), id).await?;
+        if let (Some(_), Some(credential_id)) = (&account.mailbox, account.credential_id)
+            && let Some(grant_id) = credentials::find(db, tenant_id, credential_id).await?.grant_id
+        {
+            draft.signs_in_as = grants::find(db, tenant_id, grant_id).await?.identity_address;
+        }
+    }
+    Ok(draft)
 }

@@ -14,7 +14,7 @@ pub(super) fn check_identity(
     let Some(identity) = &tokens.identity else {
         return Ok(());
     };
-    if identity.addresses.is_empty() || identity.has_address(&draft.address) {
+    if identity.addresses.is_empty() || identity.has_address(draft.person()) {
         return Ok(());
     }
     let signed_in: Vec<_> = identity
@@ -28,7 +28,7 @@ pub(super) fn check_identity(
             "You signed in at {} as {}, but {} was to be connected. Start again and choose that account there.",
             provider.name(),
             signed_in.join(", "),
-            draft.address
+            draft.person()
         ),
     ))
 }

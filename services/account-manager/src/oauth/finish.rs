@@ -1,17 +1,16 @@
 //! The way back: the answer must belong to this browser and be the first one; who signed in must be who was expected;
 //! and the way in is proved on both servers before the account counts as connected.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use postroom_crypto::TokenDigest;
-use postroom_events::EventMetadata;
+use postroom_events::{EventMetadata, TenantId};
 use postroom_oauth::{CodeExchange, IdentityProvider, RedirectError, Tokens};
-use postroom_retry::clock;
 use postroom_store::{
     Account, AuthorizationRequest, WebSession, accounts,
     authorization_requests::{self, Take},
-    grants::{NewGrant, NewTokens},
+    grants::NewGrant,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -19,12 +18,12 @@ use tracing::Instrument;
 use url::Url;
 
 use super::{
-    Refusal,
+    Refusal, await_admin,
     check::{check_completeness, check_identity},
     give_back::{Given, give_back},
 };
 use crate::{
-    connect::{ProvedSecret, Secret, draft::ConnectDraft, keep_again, keep_new, prove},
+    connect::{ProvedSecret, Secret, draft::ConnectDraft, keep_again, keep_new, new_tokens, prove},
     http::{extract::SecretText, problem::Problem},
     state::AppState,
 };
@@ -67,13 +66,19 @@ pub(crate) async fn finish(
             "This sign-in was begun with an older version of Postroom. Start again.",
         )
     })?;
+    let registration = request.provider_id.clone();
     let carried_out = carry_out(state.clone(), metadata.clone(), request, draft.clone(), answer);
     let outcome = tokio::spawn(carried_out.in_current_span()).await;
     let outcome = outcome.unwrap_or_else(|error| {
         tracing::error!(%error, "A sign-in crashed");
         Err(Problem::internal().into())
     });
-    outcome.map_err(|refusal| refusal.about(&draft))
+    let Err(mut refusal) = outcome else { return outcome };
+    if let Some(cause) = refusal.awaits.take() {
+        let account = await_admin(state, metadata, &registration, &draft, *cause).await?;
+        refusal.waiting = Some(account.id);
+    }
+    Err(refusal.about(&draft))
 }
 
 /// The request that the answer belongs to, used up by this.
@@ -122,15 +127,27 @@ async fn carry_out(
         )
     })?;
     let tokens = exchange(&state, &provider, &request, &answer).await?;
+    keep_or_give_back(&state, &metadata, &request.provider_id, &draft, provider, tokens).await
+}
+
+/// Keeps the account that the tokens are for; what leads to none is given back.
+pub(super) async fn keep_or_give_back(
+    state: &AppState,
+    metadata: &EventMetadata,
+    registration: &str,
+    draft: &ConnectDraft,
+    provider: Arc<IdentityProvider>,
+    tokens: Tokens,
+) -> Result<Finished, Refusal> {
     let given = Given {
         provider: Arc::clone(&provider),
-        provider_id: request.provider_id.clone(),
-        subject: subject_of(&tokens, &draft),
+        provider_id: registration.to_owned(),
+        subject: subject_of(&tokens, draft),
         refresh_token: tokens.refresh_token.clone(),
     };
-    let finished = prove_and_keep(&state, &metadata, &request, &draft, &provider, tokens).await;
+    let finished = prove_and_keep(state, metadata, registration, draft, &provider, tokens).await;
     if finished.is_err() {
-        give_back(&state, given);
+        give_back(state, given);
     }
     finished
 }
@@ -138,28 +155,27 @@ async fn carry_out(
 async fn prove_and_keep(
     state: &AppState,
     metadata: &EventMetadata,
-    request: &AuthorizationRequest,
+    registration: &str,
     draft: &ConnectDraft,
     provider: &IdentityProvider,
     tokens: Tokens,
 ) -> Result<Finished, Refusal> {
     check_identity(provider, &tokens, draft)?;
     check_completeness(provider, &tokens)?;
-    let proof = prove(state, draft, Secret::AccessToken(&tokens.access_token))
-        .await
-        .map_err(|problems| Refusal::from(Problem::fields(problems)))?;
+    let token = Secret::AccessToken(&tokens.access_token);
+    let proof = prove(state, metadata.tenant_id, draft, token).await?;
     let now = state.store().clock().now();
-    let secret = ProvedSecret::Grant(new_grant(request, draft, tokens, now));
+    let secret = ProvedSecret::Grant(new_grant(metadata.tenant_id, registration, draft, tokens, now));
     let (store, keys) = (state.store(), state.keys());
-    let Some(account_id) = request.account_id else {
+    let Some(account_id) = draft.account_id else {
         let account = keep_new(store, keys, metadata, draft, secret, &proof).await?;
         return Ok(Finished {
             account,
             again: false,
         });
     };
-    let user_ref = Some(request.user_ref.as_str());
-    let account = accounts::find_owned(store.read(), request.tenant_id, user_ref, account_id).await?;
+    let user_ref = Some(draft.user_ref.as_str());
+    let account = accounts::find_owned(store.read(), metadata.tenant_id, user_ref, account_id).await?;
     let account = keep_again(store, keys, metadata, &account, draft, secret, &proof).await?;
     Ok(Finished { account, again: true })
 }
@@ -209,7 +225,8 @@ fn subject_of(tokens: &Tokens, draft: &ConnectDraft) -> String {
 }
 
 fn new_grant(
-    request: &AuthorizationRequest,
+    tenant_id: TenantId,
+    registration: &str,
     draft: &ConnectDraft,
     tokens: Tokens,
     now: DateTime<Utc>,
@@ -217,34 +234,13 @@ fn new_grant(
     let subject = subject_of(&tokens, draft);
     let identity_address = tokens
         .identity
-        .and_then(|identity| identity.addresses.into_iter().next());
+        .as_ref()
+        .and_then(|identity| identity.addresses.first().cloned());
     NewGrant {
-        tenant_id: request.tenant_id,
-        provider_id: request.provider_id.clone(),
+        tenant_id,
+        provider_id: registration.to_owned(),
         subject,
         identity_address,
-        tokens: NewTokens {
-            access_token: tokens.access_token,
-            expires_at: Some(clock::plus(now, tokens.expires_in)),
-            refresh_token: tokens.refresh_token,
-            scopes: tokens.scopes.join(" "),
-            refresh_due_at: Some(clock::plus(now, refresh_after(tokens.expires_in))),
-        },
-    }
-}
-
-/// Well before the end, whatever its length: token-refresher plans every later refresh by its own rule.
-fn refresh_after(lifetime: Duration) -> Duration {
-    lifetime.saturating_sub((lifetime / 4).min(Duration::from_secs(600)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_refresh_comes_before_the_end() {
-        let after = |seconds| refresh_after(Duration::from_secs(seconds)).as_secs();
-        assert_eq!((after(3600), after(60), after(0)), (3000, 45, 0));
+        tokens: new_tokens(tokens, now),
     }
 }

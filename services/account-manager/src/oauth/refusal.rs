@@ -1,8 +1,10 @@
 //! Why a sign-in did not lead to an account.
 
-use postroom_oauth::TokenError;
+use postroom_events::AccountId;
+use postroom_oauth::{Cause, TokenError};
 use postroom_store::StoreError;
 
+use super::awaits_admin;
 use crate::{
     connect::draft::ConnectDraft,
     http::problem::{FieldProblem, Problem},
@@ -19,6 +21,10 @@ pub(crate) struct Refusal {
     pub(crate) problems: Vec<FieldProblem>,
     /// What was to be connected, if the answer belonged to a sign-in of this browser.
     pub(crate) draft: Option<Box<ConnectDraft>>,
+    /// The account that was kept all the same and waits for an administrator.
+    pub(crate) waiting: Option<AccountId>,
+    /// What an administrator has to approve first.
+    pub(super) awaits: Option<Box<Cause>>,
 }
 
 impl Refusal {
@@ -28,6 +34,8 @@ impl Refusal {
             sentence: sentence.into(),
             problems: Vec::new(),
             draft: None,
+            waiting: None,
+            awaits: None,
         }
     }
 
@@ -39,7 +47,12 @@ impl Refusal {
 
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self {
+            awaits: Some(error.cause)
+                .filter(|cause| awaits_admin(*cause))
+                .map(Box::new),
+            ..Self::new(error.code(), error.to_string())
+        }
     }
 }
 
@@ -49,7 +62,7 @@ impl From<Problem> for Refusal {
             code: problem.code().to_owned(),
             sentence: problem.detail().to_owned(),
             problems: problem.field_problems().to_vec(),
-            draft: None,
+            ..Self::new("", "")
         }
     }
 }

@@ -16,7 +16,9 @@ use super::{
     form::SentForm,
     format::{Moment, moment},
     render::{self, Frame},
+    returning,
     session::Person,
+    settings::SettingsForm,
 };
 use crate::{
     accounts,
@@ -41,6 +43,8 @@ struct AccountPage {
     disconnected: bool,
     connected_since: Moment,
     done: Option<&'static str>,
+    approval: Option<String>,
+    settings: SettingsForm,
 }
 
 #[derive(Template)]
@@ -74,6 +78,7 @@ pub(super) async fn show(
         Some("reconnected") => Some("Connected again. Nothing is fetched twice."),
         Some("paused") => Some("Paused."),
         Some("resumed") => Some("Resumed."),
+        Some("saved") => Some("Saved."),
         _ => None,
     };
     render_account(
@@ -98,6 +103,34 @@ pub(super) async fn render_account(
     problems: Problems,
     done: Option<&'static str>,
 ) -> Response {
+    let settings = match SettingsForm::stored(state, &account).await {
+        Ok(settings) => settings,
+        Err(error) => return render::store_error(state, person, error),
+    };
+    let shown = Shown {
+        entered,
+        problems,
+        done,
+        settings,
+    };
+    render_shown(state, person, status, account, shown).await
+}
+
+/// What the page of an account shows besides the account.
+pub(super) struct Shown {
+    pub(super) entered: Option<Entered>,
+    pub(super) problems: Problems,
+    pub(super) done: Option<&'static str>,
+    pub(super) settings: SettingsForm,
+}
+
+pub(super) async fn render_shown(
+    state: &AppState,
+    person: &Person,
+    status: StatusCode,
+    account: Account,
+    shown: Shown,
+) -> Response {
     let (paused, disconnected) = (account.paused, account.disconnected_at.is_some());
     let connected_since = moment(account.created_at, state.store().clock().now());
     let stored = account.clone();
@@ -106,17 +139,19 @@ pub(super) async fn render_account(
         Err(error) => return render::store_error(state, person, error),
     };
     let method = view.method.unwrap_or(AuthenticationMethod::Password);
-    let entered = entered.unwrap_or_else(|| stored_entries(&stored, method));
+    let entered = shown.entered.unwrap_or_else(|| stored_entries(&stored, method));
     let page = AccountPage {
         frame: Frame::of(person, view.address.clone()),
+        approval: view.admin_consent_url.clone(),
         account: card(state, view),
         entered,
-        problems,
+        problems: shown.problems,
         registrations: connect::selectable(state.identity()),
         paused,
         disconnected,
         connected_since,
-        done,
+        done: shown.done,
+        settings: shown.settings,
     };
     render::page(state, status, &page)
 }
@@ -169,7 +204,10 @@ async fn connect_again(
     let session = form.person.session();
     let draft = ConnectDraft {
         account_id: Some(account.id),
-        ..entered.check(state, &form.person).map_err(Problem::fields)?
+        ..entered
+            .check(state, &form.person)
+            .await
+            .map_err(Problem::fields)?
     };
     if draft.method == AuthenticationMethod::OAuth2 {
         let started = oauth::begin(state, session, &draft).await?;
@@ -177,7 +215,11 @@ async fn connect_again(
     }
     let metadata = correlation.metadata(session.tenant_id);
     connect::connect_again(state, &metadata, account, &draft, form.secret("password")).await?;
-    Ok(render::go(&format!("/accounts/{}?done=reconnected", account.id)))
+    Ok(render::go(&returning::after(
+        &form.person,
+        account.id,
+        "reconnected",
+    )))
 }
 
 /// `POST /accounts/{id}/pause`

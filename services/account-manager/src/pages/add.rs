@@ -7,6 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use postroom_discovery::Discovered;
 use postroom_events::AuthenticationMethod;
 use postroom_mail::smtp::check_address;
 use postroom_providers::{MailServer, Provider, TlsMode};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use super::{
     form::SentForm,
     render::{self, Frame, Link},
+    returning,
     session::Person,
 };
 use crate::{
@@ -79,14 +81,23 @@ impl Entered {
     }
 
     /// Checked by the same rules as a request of the API.
-    pub(super) fn check(&self, state: &AppState, person: &Person) -> Result<ConnectDraft, Vec<FieldProblem>> {
+    pub(super) async fn check(
+        &self,
+        state: &AppState,
+        person: &Person,
+    ) -> Result<ConnectDraft, Vec<FieldProblem>> {
         let method = self.method.parse::<AuthenticationMethod>().map_err(|_| {
             let detail = "Choose how to sign in: password, app password or OAuth 2.0.";
             vec![FieldProblem::new("method", "method_missing", detail)]
         })?;
-        let input = DraftInput {
+        let mut input = DraftInput {
             user_ref: person.session().user_ref.clone(),
-            address: self.address.clone(),
+            // A link that was made for one address connects no other.
+            address: person
+                .session()
+                .expected_address
+                .clone()
+                .unwrap_or_else(|| self.address.clone()),
             sender_name: self.sender_name.clone(),
             provider: String::new(),
             imap: self.imap.clone(),
@@ -94,7 +105,9 @@ impl Entered {
             login: self.login.clone(),
             method,
             registration: self.registration.clone(),
+            signs_in_as: String::new(),
         };
+        connect::find_servers(state, person.session().tenant_id, &mut input).await;
         input.check(state.providers())
     }
 }
@@ -193,8 +206,11 @@ pub(super) async fn show(
     Query(query): Query<AddQuery>,
 ) -> Response {
     let mut entered = Entered {
-        address: query
-            .address
+        address: person
+            .session()
+            .expected_address
+            .as_ref()
+            .unwrap_or(&query.address)
             .chars()
             .filter(|c| !c.is_control())
             .take(254)
@@ -247,14 +263,21 @@ async fn connect(
 ) -> Result<Response, Problem> {
     let session = form.person.session();
     let metadata = correlation.metadata(session.tenant_id);
-    let draft = entered.check(state, &form.person).map_err(Problem::fields)?;
+    let draft = entered
+        .check(state, &form.person)
+        .await
+        .map_err(Problem::fields)?;
     if draft.method == AuthenticationMethod::OAuth2 {
         connect::refuse_known(state, &metadata, &draft).await?;
         let started = oauth::begin(state, session, &draft).await?;
         return Ok(leave(state, &form.person, started));
     }
     let account = connect::connect(state, &metadata, &draft, form.secret("password")).await?;
-    Ok(render::go(&format!("/accounts/{}?done=connected", account.id)))
+    Ok(render::go(&returning::after(
+        &form.person,
+        account.id,
+        "connected",
+    )))
 }
 
 /// On to the identity provider.
@@ -274,14 +297,17 @@ pub(super) fn leave(state: &AppState, person: &Person, started: oauth::Started) 
 /// `GET /accounts/preset?address=`: what is known about the provider of an address, for the form's script.
 pub(super) async fn preset(
     State(state): State<AppState>,
-    _: Person,
+    person: Person,
     Query(query): Query<AddQuery>,
 ) -> Response {
     let provider = Some(query.address.trim())
         .filter(|address| check_address(address).is_ok())
         .and_then(|address| state.providers().by_address(address));
     let Some(provider) = provider else {
-        return Json(json!({ "known": false })).into_response();
+        return match connect::discovered(&state, person.session().tenant_id, &query.address).await {
+            Some(found) => Json(found_json(&found)).into_response(),
+            None => Json(json!({ "known": false })).into_response(),
+        };
     };
     let mut entered = Entered {
         address: query.address.trim().to_owned(),
@@ -300,6 +326,23 @@ pub(super) async fn preset(
         "app_password_help": provider.app_password_help,
     }))
     .into_response()
+}
+
+/// What discovery found, as provider data would be told.
+fn found_json(found: &Discovered) -> Value {
+    let (imap, smtp) = connect::servers_of(found);
+    let domain = found.address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    json!({
+        "known": true,
+        "name": domain,
+        "imap": server_json(&imap),
+        "smtp": server_json(&smtp),
+        "login": connect::login_of(found),
+        "method": AuthenticationMethod::Password,
+        "oauth_ready": false,
+        "hint": null,
+        "app_password_help": found.app_password_help,
+    })
 }
 
 fn server_json(server: &ServerInput) -> Value {

@@ -9,7 +9,7 @@ use axum::{
 use super::{
     account::render_account,
     add::{self, Entered, Problems, ShownProblem},
-    render,
+    render, returning,
     session::Person,
 };
 use crate::{
@@ -56,14 +56,20 @@ pub(super) async fn callback(
             } else {
                 "connected"
             };
-            render::go(&format!("/accounts/{}?done={done}", finished.account.id))
+            render::go(&returning::after(&person, finished.account.id, done))
         }
         Err(refusal) => {
             tracing::info!(
                 cause = refusal.code,
                 "A sign-in by OAuth did not lead to an account"
             );
-            refused(&state, &person, refusal).await
+            match (refusal.waiting, &refusal.draft) {
+                // A new account that waits: its page says for what, and has the link to pass on.
+                (Some(id), Some(draft)) if draft.account_id.is_none() => {
+                    render::go(&format!("/accounts/{id}"))
+                }
+                _ => refused(&state, &person, refusal).await,
+            }
         }
     }
 }

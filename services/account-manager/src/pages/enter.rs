@@ -42,7 +42,7 @@ async fn let_in(state: &AppState, digest: &TokenDigest) -> Result<Response, Prob
         LinkUse::Entered(link) => {
             let (token, digest) = new_token("").map_err(|_| Problem::internal())?;
             let (csrf, _) = new_token("").map_err(|_| Problem::internal())?;
-            sessions::start(
+            let session = sessions::start(
                 &tx,
                 link.tenant_id,
                 &link.user_ref,
@@ -51,6 +51,7 @@ async fn let_in(state: &AppState, digest: &TokenDigest) -> Result<Response, Prob
                 state.settings().session_lifetime,
             )
             .await?;
+            sessions::bind(&tx, session.id, &link).await?;
             tx.commit().await?;
             let mut response = render::go(&target(&link));
             let cookie = cookie::set(&token, state.settings());
@@ -82,8 +83,10 @@ async fn let_in(state: &AppState, digest: &TokenDigest) -> Result<Response, Prob
 }
 
 fn target(link: &SignInLink) -> String {
+    let for_connecting = link.expected_address.is_some() || link.return_url.is_some();
     match link.draft {
         Some(_) => format!("/accounts/continue/{}", link.id),
+        None if for_connecting => "/accounts/add".to_owned(),
         None => "/accounts".to_owned(),
     }
 }

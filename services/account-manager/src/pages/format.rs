@@ -29,6 +29,18 @@ pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> Moment {
     }
 }
 
+/// A moment for a list: of older ones the day alone.
+pub(super) fn brief(at: DateTime<Utc>, now: DateTime<Utc>) -> Moment {
+    let whole = moment(at, now);
+    let recent = (0..86_400).contains(&(now - at).num_seconds());
+    let words = if recent {
+        whole.words
+    } else {
+        at.format("%-d %b %Y").to_string()
+    };
+    Moment { words, ..whole }
+}
+
 /// A size in bytes.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
@@ -52,6 +64,8 @@ mod tests {
         assert_eq!(ago(60), "1 minute ago");
         assert_eq!(ago(7_300), "2 hours ago");
         assert_eq!(ago(90_000), "20 September 2026, 13:13 UTC");
+        assert_eq!(brief(now - TimeDelta::seconds(90_000), now).words, "20 Sep 2026");
+        assert_eq!(brief(now - TimeDelta::seconds(60), now).words, "1 minute ago");
         assert_eq!(
             (size(12), size(2_500), size(3_750_000)),
             ("12 B".into(), "2 KB".into(), "3.7 MB".into())

@@ -5,17 +5,22 @@
 mod account;
 mod accounts;
 mod add;
+mod approve;
 mod assets;
 mod callback;
 mod connect_link;
 mod cookie;
 mod enter;
+mod folder_list;
 mod form;
 mod format;
 mod mail;
+mod message_list;
 mod reading;
 mod render;
+mod returning;
 mod session;
+mod settings;
 
 use axum::{
     Router,
@@ -26,13 +31,16 @@ use axum::{
 use crate::state::AppState;
 
 /// No form is larger.
-const MAX_FORM: usize = 64 * 1024;
+const MAX_FORM: usize = 256 * 1024;
 
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .route("/", get(enter::start))
         .route("/enter/{token}", get(enter::enter))
         .route("/leave", post(enter::leave))
+        .route("/return", get(returning::back))
+        .route("/approve/{token}", get(approve::open))
+        .route("/oauth/admin-consent", get(approve::answered))
         .route("/accounts", get(accounts::list))
         .route("/accounts/add", get(add::show).post(add::submit))
         .route("/accounts/preset", get(add::preset))
@@ -42,6 +50,7 @@ pub(crate) fn router() -> Router<AppState> {
         )
         .route("/accounts/{id}", get(account::show))
         .route("/accounts/{id}/reconnect", post(account::reconnect))
+        .route("/accounts/{id}/settings", post(settings::submit))
         .route("/accounts/{id}/pause", post(account::pause))
         .route("/accounts/{id}/resume", post(account::resume))
         .route(

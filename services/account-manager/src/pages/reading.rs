@@ -8,39 +8,62 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use postroom_events::MessageId;
+use postroom_events::{AccountId, MessageId};
 use postroom_mail::mime::{ParsedMessage, attachment as take_attachment, parse_full};
 use postroom_store::{Message, StoreError, messages};
 
 use super::{
     format::{Moment, moment, size},
+    message_list::subject,
     render::{self, Frame},
     session::Person,
 };
 use crate::{http::problem::Problem, state::AppState};
 
+/// A message alone on its page.
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage {
     frame: Frame,
-    id: String,
-    account_id: String,
-    subject: String,
-    from: String,
-    to: String,
-    received: Moment,
-    text: String,
-    /// Sanitised, for the sandboxed frame.
-    html: Option<String>,
-    attachments: Vec<AttachmentLine>,
-    understood: bool,
+    reading: Reading,
 }
 
+/// A message that is being read.
 #[derive(Debug)]
-struct AttachmentLine {
-    number: usize,
-    name: String,
-    size: String,
+pub(super) struct Reading {
+    pub(super) id: String,
+    /// The list that it was opened from.
+    pub(super) back: String,
+    /// Whether that list stands beside it.
+    pub(super) beside: bool,
+    pub(super) subject: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) received: Moment,
+    pub(super) text: String,
+    /// Sanitised, for the sandboxed frame.
+    pub(super) html: Option<String>,
+    pub(super) attachments: Vec<AttachmentLine>,
+    pub(super) understood: bool,
+}
+
+impl Reading {
+    /// The same beside its list.
+    pub(super) fn beside(self, back: String) -> Self {
+        Self {
+            back,
+            beside: true,
+            ..self
+        }
+    }
+}
+
+/// An attachment's line.
+#[derive(Debug)]
+pub(super) struct AttachmentLine {
+    pub(super) number: usize,
+    pub(super) name: String,
+    pub(super) size: String,
 }
 
 async fn own_message(state: &AppState, person: &Person, id: &str) -> Result<Message, Response> {
@@ -55,16 +78,41 @@ async fn own_message(state: &AppState, person: &Person, id: &str) -> Result<Mess
 }
 
 pub(super) async fn show(State(state): State<AppState>, person: Person, Path(id): Path<String>) -> Response {
-    let row = match own_message(&state, &person, &id).await {
-        Ok(row) => row,
-        Err(response) => return response,
+    let reading = match own_message(&state, &person, &id).await {
+        Ok(row) => read_row(&state, &person, row).await,
+        Err(response) => Err(response),
     };
-    let (parsed, html) = match read(&state, &row).await {
-        Ok(read) => read,
-        Err(error) => return render::store_error(&state, &person, error),
-    };
-    let page = page_of(&state, &person, row, parsed, html);
-    render::page(&state, StatusCode::OK, &page)
+    match reading {
+        Ok(reading) => {
+            let page = MessagePage {
+                frame: Frame::of(&person, reading.subject.clone()),
+                reading,
+            };
+            render::page(&state, StatusCode::OK, &page)
+        }
+        Err(response) => response,
+    }
+}
+
+/// A message of that account, to be shown beside its list.
+pub(super) async fn of_account(
+    state: &AppState,
+    person: &Person,
+    id: &str,
+    account_id: AccountId,
+) -> Result<Reading, Response> {
+    let row = own_message(state, person, id).await?;
+    if row.account_id != account_id {
+        return Err(render::missing(state, person, "message"));
+    }
+    read_row(state, person, row).await
+}
+
+async fn read_row(state: &AppState, person: &Person, row: Message) -> Result<Reading, Response> {
+    match read(state, &row).await {
+        Ok((parsed, html)) => Ok(reading_of(state, row, parsed, html)),
+        Err(error) => Err(render::store_error(state, person, error)),
+    }
 }
 
 /// The message taken apart and its HTML sanitised, off the threads that serve others.
@@ -97,13 +145,12 @@ fn sanitised(html: &str) -> String {
         .to_string()
 }
 
-fn page_of(
+fn reading_of(
     state: &AppState,
-    person: &Person,
     row: Message,
     parsed: Option<ParsedMessage>,
     html: Option<String>,
-) -> MessagePage {
+) -> Reading {
     let recipients = row.all_recipients().unwrap_or_default();
     let to: Vec<_> = recipients.to.iter().map(|to| to.address.as_str()).collect();
     let from = match row.from_name.as_str() {
@@ -113,15 +160,11 @@ fn page_of(
     let understood = parsed.is_some();
     let (text, attachments) =
         parsed.map_or_else(Default::default, |parsed| (parsed.text, parsed.attachments));
-    MessagePage {
-        frame: Frame::of(person, row.subject.clone()),
+    Reading {
         id: row.id.to_string(),
-        account_id: row.account_id.to_string(),
-        subject: if row.subject.is_empty() {
-            "(no subject)".to_owned()
-        } else {
-            row.subject.clone()
-        },
+        back: format!("/accounts/{}/messages", row.account_id),
+        beside: false,
+        subject: subject(row.subject),
         from,
         to: to.join(", "),
         received: moment(row.received_at, state.store().clock().now()),

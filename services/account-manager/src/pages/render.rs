@@ -25,6 +25,8 @@ pub(super) struct Frame {
     pub(super) version: &'static str,
     /// Where the browser goes by itself.
     pub(super) refresh: Option<String>,
+    /// Whether the person came by a link of a CRM and can go back there.
+    pub(super) returns: bool,
 }
 
 impl Frame {
@@ -35,6 +37,7 @@ impl Frame {
             csrf: person.session().csrf_token.clone(),
             version: assets::version(),
             refresh: None,
+            returns: person.session().return_url.is_some(),
         }
     }
 
@@ -45,6 +48,7 @@ impl Frame {
             csrf: String::new(),
             version: assets::version(),
             refresh: None,
+            returns: false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postroom_store::accounts;
 use postroom_test_support::free_port;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
@@ -60,6 +61,8 @@ async fn refused(rig: &Rig, cases: Vec<Case>) {
         says,
     } in cases
     {
+        // Between tries so much time goes by that they are not too many.
+        rig.clock.advance(Duration::from_secs(120));
         let mut request = rig.by_password(&user);
         for (key, value) in change.as_object().unwrap() {
             request[key] = value.clone();
@@ -370,4 +373,33 @@ async fn both_halves_are_told_at_once() {
         detail.contains("Receiving mail (IMAP)") && detail.contains("Sending mail (SMTP)"),
         "{detail}"
     );
+}
+
+#[tokio::test]
+async fn whoever_fails_too_often_has_to_wait() {
+    let rig = Rig::start().await;
+    let user = rig.testbed.create_user("too-often").unwrap();
+    let mut request = rig.by_password(&user);
+    request["password"] = json!("wrong");
+    for _ in 0..10 {
+        let (status, problem) = rig.post("/v1/accounts", &request).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    }
+    request["password"] = json!(user.password);
+    let response = rig
+        .ask(Method::POST, "/v1/accounts")
+        .json(&request)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait: u64 = response.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=601).contains(&wait), "{wait}");
+    rig.clock.advance(std::time::Duration::from_secs(wait));
+    let (status, account) = rig.post("/v1/accounts", &request).await;
+    assert_eq!(status, StatusCode::CREATED, "{account}");
 }

@@ -208,7 +208,8 @@ async fn mail_is_read_safely_on_the_pages() {
         .open(&format!("/accounts/{account}/messages?folder={folder}"))
         .await;
     list.shows("class=\"unread\"");
-    list.shows("INBOX");
+    list.shows(">Inbox<");
+    list.shows("1<span class=\"visually-hidden\"> unread</span>");
     assert!(!list.html.contains("Subject 0 <b>"), "unescaped");
     let path = format!("/messages/{}", ids[0]);
     let seen = browser.open(&path).await;

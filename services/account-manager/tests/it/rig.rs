@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use account_manager::{AppState, Components, ManagerSettings};
 use postroom_crypto::{KeyRing, new_token};
+use postroom_discovery::{Discovery, DiscoverySettings};
 use postroom_events::{AccountId, TenantId};
 use postroom_mail::net::{AddressPolicy, Connector, ConnectorSettings, HostName};
 use postroom_oauth::{HttpSettings, IdentityHttp, IdentityProviders};
@@ -52,7 +53,16 @@ impl Rig {
         Self::on(Some(database)).await
     }
 
+    /// On SQLite, with these OAuth registrations beside the one at the testbed.
+    pub(crate) async fn start_with(more: Vec<OAuthRegistration>) -> Self {
+        Self::on_with(None, more).await
+    }
+
     async fn on(database: Option<FreshDatabase>) -> Self {
+        Self::on_with(database, Vec::new()).await
+    }
+
+    async fn on_with(database: Option<FreshDatabase>, more: Vec<OAuthRegistration>) -> Self {
         let testbed = Testbed::load().unwrap();
         let directory = TempDir::new().unwrap();
         let clock = ManualClock::new(SystemClock.now());
@@ -90,7 +100,8 @@ impl Rig {
             Arc::new(SystemClock),
         )
         .unwrap();
-        let identity = IdentityProviders::new(http, &providers, [registration]).unwrap();
+        let registrations = std::iter::once(registration).chain(more);
+        let identity = IdentityProviders::new(http, &providers, registrations).unwrap();
         let connector = Connector::new(ConnectorSettings {
             extra_ca_file: Some(testbed.ca_file.clone()),
             addresses: AddressPolicy::with_networks(["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]),
@@ -98,9 +109,11 @@ impl Rig {
         })
         .unwrap();
         let mut settings = ManagerSettings::new(base.parse().unwrap(), HostName::parse("localhost").unwrap());
+        settings.return_origins = vec!["https://crm.example".parse().unwrap()];
         settings.proof_time = Duration::from_secs(20);
         settings.max_message_bytes = 1024 * 1024;
         let packs = Packs::in_directory(&directory.path().join("mail")).unwrap();
+        let discovery = discovery(&testbed, &connector, clock.clone());
         let state = AppState::new(Components {
             store: store.clone(),
             packs: packs.clone(),
@@ -108,6 +121,7 @@ impl Rig {
             connector,
             providers,
             identity: Arc::new(identity),
+            discovery: Arc::new(discovery),
             settings,
         });
         let router = account_manager::router(state);
@@ -224,6 +238,24 @@ impl Rig {
         let location = response.headers()[header::LOCATION].to_str().unwrap().to_owned();
         (Browser { rig: self, cookie }, location)
     }
+}
+
+/// A discovery whose provider data know `rig.example`, with the testbed's servers, and that asks nobody else.
+fn discovery(testbed: &Testbed, connector: &Connector, clock: ManualClock) -> Discovery {
+    let (imap, smtp) = (&testbed.imap, &testbed.submission);
+    let data = format!(
+        "[[provider]]\nid = \"rig\"\nname = \"Rig\"\ndomains = [\"rig.example\"]\n\
+         imap = [{{ host = \"{}\", port = {}, tls = \"tls\" }}]\n\
+         smtp = [{{ host = \"{}\", port = {}, tls = \"starttls\" }}]\n\
+         sign_in = [\"password\"]\nsent_saved_by_server = \"no\"\n",
+        imap.host, imap.tls_port, smtp.host, smtp.starttls_port,
+    );
+    let settings = DiscoverySettings {
+        ispdb: None,
+        ..DiscoverySettings::default()
+    };
+    let catalogue = Arc::new(ProviderCatalogue::load(Some(&data)).unwrap());
+    Discovery::new(&settings, connector.clone(), catalogue, Arc::new(clock)).unwrap()
 }
 
 async fn new_tenant(store: &Store) -> Tenant {

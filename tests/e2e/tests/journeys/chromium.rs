@@ -19,9 +19,22 @@ const PHONE: (u32, u32) = (390, 844);
 /// The top bar with one row in it is no higher than this, in CSS pixels.
 const ONE_ROW: i64 = 64;
 
+/// Gives what each violated rule asks for and where. The frame of a mail runs no script, so axe does not enter it; what
+/// it could not decide is no violation.
+const AXE_RUN: &str = "
+    const done = arguments[arguments.length - 1];
+    axe.run(document, { iframes: false, resultTypes: ['violations'] }).then(
+        (results) => done(results.violations.map(({ id, help, nodes }) => ({
+            id, help, at: nodes.map((node) => node.target.join(' ') + ' | ' + node.failureSummary),
+        }))),
+        (error) => done([String(error)]),
+    );";
+
 /// A browser with no memory of earlier tests.
 pub(crate) struct Chromium {
     driver: WebDriver,
+    /// The source of axe.
+    axe: String,
     pictures: PathBuf,
     taken: u32,
     _server: DriverServer,
@@ -59,10 +72,14 @@ impl Chromium {
             wanted.add_arg(argument)?;
         }
         let driver = WebDriver::new(url, wanted).await?;
+        let axe = testbed.directory.join("node/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(&axe)
+            .with_context(|| format!("{} cannot be read; run `cargo xtask testbed up`", axe.display()))?;
         let directory = workspace_root().join("target/e2e-screenshots");
         std::fs::create_dir_all(&directory)?;
         let browser = Self {
             driver,
+            axe,
             pictures: directory.join(name),
             taken: 0,
             _server: server,
@@ -73,6 +90,12 @@ impl Chromium {
 
     pub(crate) async fn go(&self, url: &str) -> Result<()> {
         Ok(self.driver.goto(url).await?)
+    }
+
+    /// Goes to another page of the same site.
+    pub(crate) async fn go_to(&self, path: &str) -> Result<()> {
+        let url = self.driver.current_url().await?.join(path)?;
+        Ok(self.driver.goto(url.as_str()).await?)
     }
 
     /// The element, as soon as it is there.
@@ -138,6 +161,19 @@ impl Chromium {
                 bar <= ONE_ROW,
                 "{name}: the top bar of a {device} is {bar} pixels high"
             );
+        }
+        Ok(())
+    }
+
+    /// Checks the page for barriers, on a desktop and on a phone: axe with all of its rules. The page's policy keeps foreign
+    /// scripts out, so axe comes over WebDriver.
+    pub(crate) async fn accessible(&self, name: &str) -> Result<()> {
+        for (device, size) in [("phone", PHONE), ("desktop", DESKTOP)] {
+            self.resize(size).await?;
+            self.driver.execute(self.axe.as_str(), Vec::new()).await?;
+            let found = self.driver.execute_async(AXE_RUN, Vec::new()).await?;
+            let found = found.json().as_array().context("axe said nothing")?;
+            anyhow::ensure!(found.is_empty(), "{name} on a {device}: {found:#?}");
         }
         Ok(())
     }

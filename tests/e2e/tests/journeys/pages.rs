@@ -39,6 +39,8 @@ async fn a_person_connects_by_oauth(mode: Mode) {
     assert_eq!(browser.text("#current-method").await.unwrap(), "OAuth 2.0");
     browser.picture("account").await.unwrap();
     look_around(&account, &mut browser).await;
+    save_settings(&stack, &account, &mut browser).await;
+    nothing_bars_anybody(&account, &mut browser).await;
     testbed.openid().revoke(&user, Revoke::All).await.unwrap();
     testbed.kick(&user).await.unwrap();
     stack
@@ -153,6 +155,73 @@ async fn look_around(account: &str, browser: &mut Chromium) {
     browser.click("ul.messages li a").await.unwrap();
     browser.find("article.reading").await;
     browser.picture("message").await.unwrap();
+    search(browser).await;
+}
+
+/// The search box finds a message by its subject, and says so when there is none.
+async fn search(browser: &mut Chromium) {
+    let subject = browser.text("h1").await.unwrap();
+    let word = subject.split_whitespace().max_by_key(|word| word.len()).unwrap();
+    browser.fill("#q", word).await.unwrap();
+    browser.click(".search button").await.unwrap();
+    browser.find("a[href*='q=']").await;
+    let found = browser.text("ul.messages").await.unwrap();
+    assert!(found.contains(&subject), "{subject} in {found}");
+    browser.picture("search").await.unwrap();
+    browser.fill("#q", "nobody writes this").await.unwrap();
+    browser.click(".search button").await.unwrap();
+    browser.find(".list .empty").await;
+    browser.click("a.gear").await.unwrap();
+    browser.find("ul.accounts").await;
+}
+
+/// A folder is left out, a name and a signature are kept.
+async fn save_settings(stack: &Stack, account: &str, browser: &mut Chromium) {
+    browser
+        .click(&format!("li[data-account='{account}'] h2 a"))
+        .await
+        .unwrap();
+    browser.find("form#settings").await;
+    let boxes = "form#settings input[type=checkbox]";
+    assert!(browser.find(boxes).await.is_selected().await.unwrap());
+    browser.fill("#signature", "Pat\nof the Pages").await.unwrap();
+    browser.click("#save").await.unwrap();
+    browser.find(".done").await;
+    let kept = stack.api.get(&format!("/v1/accounts/{account}")).await.unwrap();
+    assert_eq!(kept["signature"], "Pat\nof the Pages");
+    assert_eq!(kept["sender_name"], "Pat of the Pages");
+    browser.picture("settings").await.unwrap();
+}
+
+/// Every page, by the rules of axe.
+async fn nothing_bars_anybody(account: &str, browser: &mut Chromium) {
+    let inbox = format!("/accounts/{account}/messages");
+    browser.go_to(&inbox).await.unwrap();
+    let beside = browser
+        .find("ul.messages li a")
+        .await
+        .attr("href")
+        .await
+        .unwrap()
+        .unwrap();
+    let row = browser.find("ul.messages li").await;
+    let message = row.attr("data-message").await.unwrap().unwrap();
+    for (name, path) in [
+        ("accounts", "/accounts".to_owned()),
+        ("add", "/accounts/add".to_owned()),
+        ("account", format!("/accounts/{account}")),
+        ("inbox", inbox),
+        ("message", format!("/messages/{message}")),
+        ("disconnect", format!("/accounts/{account}/disconnect")),
+        ("notice", "/accounts/nothing".to_owned()),
+    ] {
+        browser.go_to(&path).await.unwrap();
+        browser.find("main").await;
+        browser.accessible(name).await.unwrap();
+    }
+    browser.go_to(&beside).await.unwrap();
+    browser.find(".pane article.reading").await;
+    browser.accessible("inbox with a message").await.unwrap();
 }
 
 /// The list says that the person is needed, and its button leads to the way back in.

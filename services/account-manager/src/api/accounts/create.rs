@@ -1,5 +1,5 @@
 //! `POST /v1/accounts`: connect a mailbox. A password is proved on both servers before anything is kept; OAuth 2.0 is
-//! answered with a one-time link for the person.
+//! answered with a one-time link for the person, or proved at once where no person signs in.
 
 use axum::{
     Json,
@@ -21,7 +21,7 @@ use crate::{
         problem::Problem,
         request::Correlation,
     },
-    links,
+    links, oauth,
     state::AppState,
 };
 
@@ -68,6 +68,21 @@ pub(in crate::api) struct CreateAccount {
     password: SecretText,
     #[serde(default)]
     registration: String,
+    #[serde(default)]
+    signs_in_as: String,
+    #[serde(default)]
+    flow: Flow,
+}
+
+/// Where the person signs in at the provider.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Flow {
+    /// In the browser that opens the link.
+    #[default]
+    Browser,
+    /// On any device, by a code.
+    Device,
 }
 
 pub(in crate::api) async fn create(
@@ -77,7 +92,7 @@ pub(in crate::api) async fn create(
     ApiJson(request): ApiJson<CreateAccount>,
 ) -> Result<Response, Problem> {
     let metadata = correlation.metadata(tenant.0);
-    let input = DraftInput {
+    let mut input = DraftInput {
         user_ref: request.user_ref,
         address: request.address,
         sender_name: request.sender_name,
@@ -87,16 +102,27 @@ pub(in crate::api) async fn create(
         login: request.login,
         method: request.method,
         registration: request.registration,
+        signs_in_as: request.signs_in_as,
     };
+    connect::find_servers(&state, tenant.0, &mut input).await;
     let draft = input.check(state.providers()).map_err(Problem::fields)?;
-    if draft.method == AuthenticationMethod::OAuth2 {
-        connect::refuse_known(&state, &metadata, &draft).await?;
-        connect::choose(state.identity(), state.providers(), &draft)
-            .map_err(|problem| Problem::fields(vec![problem]))?;
-        let link = links::for_connecting(&state, tenant.0, &draft).await?;
-        return Ok((StatusCode::ACCEPTED, Json(link.as_authorization())).into_response());
-    }
-    let account = connect::connect(&state, &metadata, &draft, request.password.0).await?;
+    let account = match draft.method {
+        AuthenticationMethod::OAuth2 => {
+            connect::refuse_known(&state, &metadata, &draft).await?;
+            let registration = connect::choose(state.identity(), state.providers(), tenant.0, &draft)
+                .map_err(|problem| Problem::fields(vec![problem]))?;
+            if registration.kind.is_delegated() && request.flow == Flow::Device {
+                let begun = oauth::begin_device(&state, &metadata, &draft, registration).await?;
+                return Ok((StatusCode::ACCEPTED, Json(begun)).into_response());
+            }
+            if registration.kind.is_delegated() {
+                let link = links::for_connecting(&state, tenant.0, &draft).await?;
+                return Ok((StatusCode::ACCEPTED, Json(link.as_authorization())).into_response());
+            }
+            connect::obtained::connect(&state, &metadata, &draft, registration).await?
+        }
+        _ => connect::connect(&state, &metadata, &draft, request.password.0).await?,
+    };
     let location = format!("/v1/accounts/{}", account.id);
     let view = accounts::show(&state, account).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(view)).into_response())

@@ -67,13 +67,18 @@ pub(in crate::api) async fn reconnect(
         account_id: Some(account.id),
         ..input.check(state.providers()).map_err(Problem::fields)?
     };
-    if draft.method == AuthenticationMethod::OAuth2 {
-        connect::choose(state.identity(), state.providers(), &draft)
-            .map_err(|problem| Problem::fields(vec![problem]))?;
-        let link = links::for_connecting(&state, tenant.0, &draft).await?;
-        return Ok((StatusCode::ACCEPTED, Json(link.as_authorization())).into_response());
-    }
     let metadata = correlation.metadata(tenant.0);
-    let account = connect::connect_again(&state, &metadata, &account, &draft, request.password.0).await?;
+    let account = match draft.method {
+        AuthenticationMethod::OAuth2 => {
+            let registration = connect::choose(state.identity(), state.providers(), tenant.0, &draft)
+                .map_err(|problem| Problem::fields(vec![problem]))?;
+            if registration.kind.is_delegated() {
+                let link = links::for_connecting(&state, tenant.0, &draft).await?;
+                return Ok((StatusCode::ACCEPTED, Json(link.as_authorization())).into_response());
+            }
+            connect::obtained::connect_again(&state, &metadata, &account, &draft, registration).await?
+        }
+        _ => connect::connect_again(&state, &metadata, &account, &draft, request.password.0).await?,
+    };
     Ok(Json(accounts::show(&state, account).await?).into_response())
 }
