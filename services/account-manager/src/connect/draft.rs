@@ -71,7 +71,7 @@ impl DraftInput {
         let sender_name = keep(&mut problems, check_sender_name(&self.sender_name));
         let provider = keep(
             &mut problems,
-            find_provider(catalogue, &self.provider, address.as_deref()),
+            find_provider(catalogue, &self.provider, address.as_deref(), &self.imap.host),
         );
         let preset = provider.flatten();
         let imap = keep(
@@ -219,6 +219,22 @@ mod tests {
             smtp: server("smtp.house.example"),
             ..input(address)
         }
+    }
+
+    #[test]
+    fn a_domain_of_ones_own_is_its_hosters_by_the_server() {
+        let mut entered = with_servers("ada@house.example");
+        entered.imap.host = "outlook.office365.com".to_owned();
+        entered.method = AuthenticationMethod::OAuth2;
+        let draft = entered.check(&catalogue()).unwrap();
+        assert_eq!(draft.provider_id, "microsoft");
+        assert_eq!(
+            with_servers("ada@house.example")
+                .check(&catalogue())
+                .unwrap()
+                .provider_id,
+            CUSTOM
+        );
     }
 
     #[test]

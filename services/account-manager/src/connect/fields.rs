@@ -141,13 +141,17 @@ pub(super) fn check_login(
     Ok(some_text(login.to_owned()).unwrap_or_else(proposed))
 }
 
+/// The provider that was named; else that of the address's domain; else, for a domain of one's own, that of the server.
 pub(super) fn find_provider<'c>(
     catalogue: &'c ProviderCatalogue,
     named: &str,
     address: Option<&str>,
+    imap_host: &str,
 ) -> Result<Option<&'c Provider>, FieldProblem> {
     match named.trim() {
-        "" => Ok(address.and_then(|address| catalogue.by_address(address))),
+        "" => Ok(address
+            .and_then(|address| catalogue.by_address(address))
+            .or_else(|| catalogue.by_imap_host(imap_host))),
         named => catalogue.by_id(named).map(Some).ok_or_else(|| {
             let shown: String = named.chars().filter(|c| !c.is_control()).take(40).collect();
             let detail =

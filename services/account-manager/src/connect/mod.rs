@@ -18,4 +18,5 @@ pub(crate) use keep::{ProvedSecret, keep_again, keep_new};
 pub(crate) use password::{connect, connect_again, refuse_known};
 pub(crate) use prove::{Proof, Secret, prove};
 pub(crate) use registration::{Choice, choose, choose_for_person, selectable};
+pub(crate) use servers::of_preset;
 pub(crate) use tokens::new_tokens;

@@ -119,7 +119,8 @@ impl Half {
     }
 }
 
-fn of_preset(server: &MailServer) -> ServerInput {
+/// A server of provider data, as somebody would enter it.
+pub(crate) fn of_preset(server: &MailServer) -> ServerInput {
     ServerInput {
         host: server.host.clone(),
         port: server.port.to_string(),

@@ -10,7 +10,7 @@ use axum::{
 use postroom_discovery::Discovered;
 use postroom_events::AuthenticationMethod;
 use postroom_mail::smtp::check_address;
-use postroom_providers::{MailServer, Provider, TlsMode};
+use postroom_providers::Provider;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -303,11 +303,15 @@ pub(super) async fn preset(
     let provider = Some(query.address.trim())
         .filter(|address| check_address(address).is_ok())
         .and_then(|address| state.providers().by_address(address));
-    let Some(provider) = provider else {
-        return match connect::discovered(&state, person.session().tenant_id, &query.address).await {
-            Some(found) => Json(found_json(&found)).into_response(),
-            None => Json(json!({ "known": false })).into_response(),
-        };
+    let found = match provider {
+        Some(_) => None,
+        None => connect::discovered(&state, person.session().tenant_id, &query.address).await,
+    };
+    // A domain of one's own may lie with a provider that is known.
+    let hoster = || state.providers().by_id(&found.as_ref()?.provider);
+    let Some(provider) = provider.or_else(hoster) else {
+        let known = found.as_ref().map(found_json);
+        return Json(known.unwrap_or_else(|| json!({ "known": false }))).into_response();
     };
     let mut entered = Entered {
         address: query.address.trim().to_owned(),
@@ -350,19 +354,8 @@ fn server_json(server: &ServerInput) -> Value {
 }
 
 fn fill_in(entered: &mut Entered, provider: &Provider) {
-    let server = |server: Option<&MailServer>| {
-        server.map_or_else(ServerInput::default, |server| ServerInput {
-            host: server.host.clone(),
-            port: server.port.to_string(),
-            tls: match server.tls {
-                TlsMode::Implicit => "implicit",
-                TlsMode::StartTls => "starttls",
-            }
-            .to_owned(),
-        })
-    };
-    entered.imap = server(provider.imap.first());
-    entered.smtp = server(provider.smtp.first());
+    entered.imap = provider.imap.first().map(connect::of_preset).unwrap_or_default();
+    entered.smtp = provider.smtp.first().map(connect::of_preset).unwrap_or_default();
     entered.login = provider.username.of(&entered.address).to_owned();
     if let Some(best) = provider.sign_in.first() {
         entered.method = best.to_string();
